@@ -1,0 +1,1 @@
+"""Aerodynamics of road vehicles: from a geometry to surface fields, forces and their checks."""

@@ -1,0 +1,170 @@
+"""A geometry as a model sees it: measured, cut into small cells, and folded onto one half.
+
+    solids -> meters, ground at its height -> triangles -> cells no longer than L/50
+           -> only the wetted ones: above the ground and in no other solid
+           -> halves: the left one, and the right one reflected if it differs
+
+Fields are wanted at the file's triangles, forces as integrals over the cells.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ansatz.aero.cloud import BodyFrame
+from ansatz.aero.placement import frame, upright
+from ansatz.aero.solids import extent, frontal_area, inside, merged, subdivide
+from ansatz.aero.stl import Solid, Triangles
+from ansatz.aero.surface import Surface, triangle_surface
+from ansatz.aero.topology import bodies
+
+LONGEST = 1 / 50  # edge of a cell, in lengths of the body
+MIRRORED = 0.003  # of the width: facets of symmetric wheels differ by up to 0.001
+
+
+@dataclass(frozen=True)
+class Body:
+    """A geometry, measured.
+
+    Attributes:
+        triangles: Of the file, in meters, x downstream, z up.
+        cells: The wetted surface in small cells.
+        parents: For each cell, the triangle that it is a part of.
+        frame: Where the body stands and how large it is.
+        frontal_area: m², above the ground.
+        front_axle, wheelbase: m; None if there are no wheels to be seen.
+        is_symmetric: Whether it is its own mirror image about y = 0.
+        notes: What was noticed, and done.
+    """
+
+    triangles: Triangles
+    cells: Surface
+    parents: NDArray[np.intp]
+    frame: BodyFrame
+    frontal_area: float
+    front_axle: float | None
+    wheelbase: float | None
+    is_symmetric: bool
+    notes: tuple[str, ...]
+
+    @property
+    def reference_length(self) -> float:
+        """The wheelbase, or the length where there are no wheels, m."""
+        return self.wheelbase or self.frame.length
+
+    @property
+    def moment_center(self) -> tuple[float, float, float]:
+        """The middle of the wheelbase on the ground, or of the length, m."""
+        if self.front_axle is not None and self.wheelbase is not None:
+            return self.front_axle + self.wheelbase / 2, 0.0, self.frame.ground
+        return self.frame.nose + self.frame.length / 2, 0.0, self.frame.ground
+
+    def half(self, side: int) -> Surface:
+        """The cells of the half with y of a sign, reflected to y >= 0, in lengths of the body.
+
+        Args:
+            side: 1 for the half with y >= 0, -1 for the other.
+        """
+        mine = self.cells[torch.nonzero(self.cells.centers[:, 1] * side >= 0).squeeze(1)]
+        flip = torch.tensor([1.0, float(side), 1.0])
+        length = self.frame.length
+        return Surface(
+            self.frame.scaled(mine.centers * flip), mine.normals * flip, mine.areas / length**2
+        )
+
+
+def measure(solids: Sequence[Solid], units: str = "auto") -> Body:
+    """Measure a geometry and cut it into cells.
+
+    Args:
+        solids: As read; closed, and whole, not half.
+        units: `m`, `mm`, or `auto` to decide by the size.
+
+    Returns:
+        The body.
+
+    Raises:
+        ValueError: If the size is no vehicle's, it is only half a body, or it stands across the
+            flow.
+    """
+    found = frame(solids)
+    if units != "auto" and units != found.unit:
+        raise ValueError(
+            f"the geometry was announced in {units}, and it is {found.length:.3g} m long in "
+            f"{found.unit}. Give units={found.unit}, or scale it"
+        )
+    if found.flow == "y":
+        raise ValueError(
+            f"the body stands across the flow: it is {found.width:.3g} m wide and "
+            f"{found.length:.3g} m long. Turn it by 90 degrees about z: the flow is along +x"
+        )
+    solids = bodies(upright(solids, found))
+    notes = [*found.warnings]
+    if found.is_half:
+        solids = [*solids, *(reflected(solid) for solid in solids)]
+        notes = [note for note in notes if not note.startswith("only half")]
+        notes.append("only half of the body was given: it was mirrored at y = 0")
+    triangles = merged(solids)
+    cells, parents = wetted_cells(solids, found.ground, LONGEST * found.length)
+    if not len(cells):
+        raise ValueError("no part of the geometry is above the ground and outside of the others")
+    return Body(
+        triangles=triangles,
+        cells=cells,
+        parents=parents,
+        frame=BodyFrame(found.nose, found.length, found.width, found.height, found.ground),
+        frontal_area=frontal_area(solids, found.ground),
+        front_axle=found.front_axle,
+        wheelbase=found.wheelbase,
+        is_symmetric=found.asymmetry < MIRRORED,
+        notes=tuple(notes),
+    )
+
+
+def reflected(solid: Solid) -> Solid:
+    """The mirror image of a solid about y = 0, with its normals outwards."""
+    flipped = solid.triangles[:, ::-1] * np.array([1, -1, 1], np.float32)
+    return replace(solid, name=f"{solid.name}_mirrored", triangles=flipped)
+
+
+def wetted_cells(
+    solids: Sequence[Solid], ground: float, longest: float
+) -> tuple[Surface, NDArray[np.intp]]:
+    """Cut solids into cells and keep those that the air touches.
+
+    Args:
+        solids: In meters.
+        ground: Its height; what lies below is dropped, as the sunk part of a wheel.
+        longest: Edge of a cell, m.
+
+    Returns:
+        The cells, and for each the index of its triangle among those of all solids in turn.
+    """
+    surfaces, parents, first = [], [], 0
+    boxes = [extent(solid.triangles) for solid in solids]
+    for number, solid in enumerate(solids):
+        pieces, parent = subdivide(solid.triangles, longest)
+        surface = triangle_surface(torch.from_numpy(np.ascontiguousarray(pieces)))
+        centers = surface.centers.numpy()
+        wet = (centers[:, 2] > ground) & (surface.areas.numpy() > 0)
+        for other, (low, high) in enumerate(boxes):
+            if other == number or (low > boxes[number][1]).any() or (high < boxes[number][0]).any():
+                continue
+            wet[wet] = ~inside(solids[other].triangles, centers[wet])
+        kept = np.flatnonzero(wet)
+        surfaces.append(surface[torch.from_numpy(kept)])
+        parents.append(parent[kept] + first)
+        first += len(solid.triangles)
+    return joined(surfaces), np.concatenate(parents)
+
+
+def joined(surfaces: Sequence[Surface]) -> Surface:
+    """Surfaces as one."""
+    return Surface(
+        torch.cat([s.centers for s in surfaces]),
+        torch.cat([s.normals for s in surfaces]),
+        torch.cat([s.areas for s in surfaces]),
+    )

@@ -1,0 +1,96 @@
+"""From the folder of a checkpoint to a predictor, and from a trained model to its calibration.
+
+model.safetensors     weights; the average, where training kept one
+provenance.json       the resolved recipe, with the shape of the network
+calibration.*         intervals and distances (`ansatz.aero.calibration`)
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from ansatz.aero.calibration import (
+    FLOOR,
+    calibrate,
+    describe,
+    load_calibration,
+    save_calibration,
+)
+from ansatz.aero.cases import stored_cases
+from ansatz.aero.cloud import BodyFrame
+from ansatz.aero.model import Domino
+from ansatz.aero.predictor import CarPredictor, member_loads
+from ansatz.aero.stream import FreeStream
+from ansatz.aero.surface import Surface
+from ansatz.core.artifacts import PROVENANCE
+from ansatz.store.samples import Store
+
+WEIGHTS = "model.safetensors"
+
+
+def load_predictor(folder: Path) -> CarPredictor:
+    """Load a checkpoint.
+
+    Raises:
+        FileNotFoundError: If the folder holds no checkpoint.
+        ValueError: If the weights are not those of the network that the folder describes.
+    """
+    for name in (WEIGHTS, PROVENANCE):
+        if not (folder / name).exists():
+            raise FileNotFoundError(f"{folder} has no {name}: it is no finished training run")
+    shape = json.loads((folder / PROVENANCE).read_text())["recipe"]["model"]
+    model = Domino(**shape).build()
+    weights = load_file(folder / WEIGHTS)
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if expected != found:
+        odd = sorted({name for name, _ in expected.items() ^ found.items()})
+        raise ValueError(
+            f"{folder / WEIGHTS} does not fit the network in {PROVENANCE}: {len(odd)} tensors "
+            f"differ, the first is {odd[0]}. Train again, or restore the folder"
+        )
+    model.load_state_dict(weights)
+    return CarPredictor(model.eval(), load_calibration(folder))
+
+
+def calibrate_checkpoint(folder: Path, store: Path) -> None:
+    """Fit intervals to the validation cars, and remember what the training cars look like.
+
+    Args:
+        folder: Of the checkpoint; gets `calibration.*`.
+        store: Of the samples.
+    """
+    predictor = load_predictor(folder)
+    errors: dict[str, list[tuple[float, float]]] = {name: [] for name in FLOOR}
+    for _, request, truth in stored_cases(store, "validation"):
+        encoded = predictor.encode(replace(request, cells=None))
+        outputs = predictor.forward(encoded.tensors)
+        count = len(outputs["force"])
+        members = [
+            member_loads(outputs, encoded.context, index).coefficients for index in range(count)
+        ]
+        for name, pairs in errors.items():
+            values = [member[name] for member in members]
+            pairs.append((float(np.mean(values)) - truth.coefficients[name], float(np.std(values))))
+    save_calibration(folder, calibrate(errors, descriptions(store)))
+
+
+def descriptions(store: Path) -> torch.Tensor:
+    """What the training cars look like, (cars, features)."""
+    samples = Store(store)
+    found = []
+    for name in samples.names("train"):
+        arrays, meta = samples.load(name), samples.meta(name)
+        frame = BodyFrame(**meta["frame"])
+        cells = Surface(
+            frame.scaled(torch.from_numpy(arrays["cells_xyz"])),
+            torch.from_numpy(arrays["cells_normal"]),
+            torch.from_numpy(arrays["cells_area"]) / frame.length**2,
+        )
+        reynolds = FreeStream(meta["speed"], viscosity=meta["viscosity"]).reynolds(frame.length)
+        found.append(describe(cells, float(np.log(reynolds / 1e7))))
+    return torch.stack(found)

@@ -1,0 +1,235 @@
+"""A DoMINO-family network: encode a geometry once, query it anywhere, as often as one likes.
+
+    anchors  a few thousand cells of the body with what they see of it (`ansatz.aero.cloud`)
+    slices   per block, the anchors are pooled into a few learned slices; the slices attend to one
+             another, which couples the nose to the wake: physics attention (Transolver, Wu et
+             al., arXiv:2402.02366, eq. 2-5), here with area weights, so that the pooled slices
+             converge as the mesh is refined
+    queries  points on the surface or in the flow run through the same blocks and only read the
+             slices of the anchors (the idea of anchors in AB-UPT, Alkin et al.,
+             arXiv:2502.09692): the cost is linear in the queries, chunks give the same answer as
+             one piece, and a body is encoded once for all of them
+
+One trunk serves all outputs. On the surface it gives Cp and Cf, whose vector is projected on the
+tangent plane; in the volume u/U, Cp, νt/(U L) and k/U².
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ansatz.aero.cloud import LOCAL_FEATURES
+
+FREQUENCIES = 6  # octaves of the Fourier features of a position
+POINT_FEATURES = 3 + 3 + 3 + 2 + 6 * FREQUENCIES + LOCAL_FEATURES
+VOLUME_FEATURES = POINT_FEATURES + 2
+SURFACE_OUTPUTS = 4  # Cp, Cf (3)
+VOLUME_OUTPUTS = 6  # u/U (3), Cp, log νt, log k
+
+
+@dataclass(frozen=True)
+class Domino:
+    """Shape of the network.
+
+    Attributes:
+        width: Features of a point.
+        depth: Blocks.
+        heads: Attention heads.
+        slices: Learned slices per head.
+        expansion: Width of the pointwise networks' hidden layer, in widths.
+        members: Networks in the ensemble.
+    """
+
+    width: Annotated[int, Ge(16)] = 128
+    depth: Annotated[int, Ge(1)] = 6
+    heads: Annotated[int, Ge(1)] = 8
+    slices: Annotated[int, Ge(1)] = 32
+    expansion: Annotated[int, Ge(1)] = 2
+    members: Annotated[int, Ge(1)] = 1
+
+    def build(self) -> "DominoEnsemble":
+        """The ensemble with fresh weights."""
+        if self.width % self.heads:
+            raise ValueError(f"width={self.width} is no multiple of heads={self.heads}")
+        return DominoEnsemble(self)
+
+
+class DominoEnsemble(nn.Module):
+    """Networks of one shape with weights of their own; their mean answers, their spread doubts.
+
+    Args:
+        config: The shape.
+    """
+
+    def __init__(self, config: Domino) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(DominoNet(config) for _ in range(config.members))
+
+
+class Block(nn.Module):
+    """One layer of physics attention, shared by anchors and queries, and a pointwise network."""
+
+    def __init__(self, config: Domino) -> None:
+        super().__init__()
+        width, heads, slices = config.width, config.heads, config.slices
+        self.heads, self.depth = heads, width // heads
+        self.norm = nn.LayerNorm(width)
+        self.assign = nn.Linear(width, heads * slices)
+        self.value = nn.Linear(width, width)
+        self.mix = nn.Linear(self.depth, 3 * self.depth, bias=False)
+        self.merge = nn.Linear(width, width)
+        self.point = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, config.expansion * width),
+            nn.GELU(),
+            nn.Linear(config.expansion * width, width),
+        )
+
+    def membership(self, points: Float[Tensor, "b n w"]) -> Float[Tensor, "b heads n slices"]:
+        """To which slices each point belongs; sums to one over the slices."""
+        logits = self.assign(points).unflatten(-1, (self.heads, -1))
+        return logits.transpose(1, 2).softmax(-1)
+
+    def pool(
+        self, anchors: Float[Tensor, "b m w"], weights: Float[Tensor, "b m"]
+    ) -> tuple[Tensor, Tensor]:
+        """The slices of the anchors after they have attended to one another.
+
+        Args:
+            anchors: Features.
+            weights: Share of the surface that each anchor stands for.
+
+        Returns:
+            Slices, shape (b, heads, slices, depth), and the membership of the anchors.
+        """
+        normed = self.norm(anchors)
+        member = self.membership(normed)
+        values = self.value(normed).unflatten(-1, (self.heads, self.depth)).transpose(1, 2)
+        share = member * weights[:, None, :, None]
+        share = share / (share.sum(2, keepdim=True) + 1e-6)
+        slices = share.transpose(2, 3) @ values
+        query, key, value = self.mix(slices).chunk(3, -1)
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value)
+        return slices + mixed, member
+
+    def read(self, points: Tensor, slices: Tensor, member: Tensor | None = None) -> Tensor:
+        """Points after reading the slices, and after the pointwise network."""
+        if member is None:
+            member = self.membership(self.norm(points))
+        found = (member @ slices).transpose(1, 2).flatten(2)
+        points = points + self.merge(found)
+        out: Tensor = points + self.point(points)
+        return out
+
+
+class DominoNet(nn.Module):
+    """The network; see the module's text.
+
+    Args:
+        config: Its shape.
+    """
+
+    def __init__(self, config: Domino) -> None:
+        super().__init__()
+        width = config.width
+        self.embed_surface = embedding(POINT_FEATURES, width)
+        self.embed_volume = embedding(VOLUME_FEATURES, width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.surface_head = head(width, SURFACE_OUTPUTS)
+        self.volume_head = head(width, VOLUME_OUTPUTS)
+
+    def encode(
+        self, anchors: Float[Tensor, "b m f"], weights: Float[Tensor, "b m"]
+    ) -> list[Tensor]:
+        """The slices of a body, block by block: all that a query needs to know of it."""
+        points = self.embed_surface(anchors)
+        weights = weights / weights.sum(1, keepdim=True)
+        found = []
+        for block in self.blocks:
+            slices, member = block.pool(points, weights)  # type: ignore[operator]
+            points = block.read(points, slices, member)  # type: ignore[operator]
+            found.append(slices)
+        return found
+
+    def surface(self, slices: list[Tensor], queries: Float[Tensor, "b n f"]) -> Tensor:
+        """Cp and Cf at points of the surface, shape (b, n, 4); Cf is tangential."""
+        normals = queries[..., 3:6]
+        out = self.surface_head(self.trunk(slices, self.embed_surface(queries)))
+        vector = out[..., 1:].float()
+        tangent = vector - (vector * normals).sum(-1, keepdim=True) * normals
+        return torch.cat([out[..., :1].float(), 0.01 * tangent], -1)
+
+    def volume(self, slices: list[Tensor], queries: Float[Tensor, "b n f"]) -> Tensor:
+        """u/U (3), Cp, log10 νt/(U L), log10 k/U² at points of the flow, shape (b, n, 6)."""
+        out: Tensor = self.volume_head(self.trunk(slices, self.embed_volume(queries)))
+        return out.float()
+
+    def trunk(self, slices: list[Tensor], points: Tensor) -> Tensor:
+        """Run points through the blocks; they read the slices and change nothing."""
+        for block, known in zip(self.blocks, slices, strict=True):
+            points = block.read(points, known)  # type: ignore[operator]
+        return points
+
+
+def embedding(inputs: int, width: int) -> nn.Sequential:
+    """Features of a point to the trunk's width."""
+    return nn.Sequential(nn.Linear(inputs, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+
+def head(width: int, outputs: int) -> nn.Sequential:
+    """The trunk's width to outputs."""
+    return nn.Sequential(
+        nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, outputs)
+    )
+
+
+def point_features(
+    scaled: Float[Tensor, "n 3"],
+    normals: Float[Tensor, "n 3"],
+    local: Float[Tensor, "n f"],
+    proportions: Float[Tensor, " 3"],
+    log_reynolds: float | Tensor,
+) -> Float[Tensor, "n features"]:
+    """Everything that is known of a point of a half body.
+
+    Args:
+        scaled: Position in lengths of the body, y >= 0.
+        normals: Outward unit normals; in the volume, the direction away from the body.
+        local: What the point sees of the body.
+        proportions: Extents of the half body in lengths.
+        log_reynolds: Natural logarithm of the Reynolds number over 1e7.
+    """
+    ones = torch.ones_like(scaled[:, :1])
+    octaves = torch.pi * 2.0 ** torch.arange(FREQUENCIES, device=scaled.device)
+    waves = (scaled[:, :, None] * octaves).flatten(1)
+    return torch.cat(
+        [
+            scaled,
+            normals,
+            scaled / proportions,
+            ones * log_reynolds,
+            ones * proportions[2],
+            waves.sin(),
+            waves.cos(),
+            local,
+        ],
+        1,
+    )
+
+
+def volume_features(
+    features: Float[Tensor, "n features"], distance: Float[Tensor, " n"]
+) -> Float[Tensor, "n more"]:
+    """Features of points of the flow: those of a point, and its distance on two scales.
+
+    Args:
+        features: As `point_features` gives them, with the direction away from the body.
+        distance: From the body, in lengths.
+    """
+    near = distance / (0.02 + distance.abs())
+    far = distance / (0.2 + distance.abs())
+    return torch.cat([features, near[:, None], far[:, None]], 1)

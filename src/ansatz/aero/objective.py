@@ -1,0 +1,109 @@
+"""What training minimizes: errors of fields, and of the forces that they add up to.
+
+Per member and half body, with errors e of Cp, Cf and of the fields of the flow, shares w of the area,
+and scales s that make a typical field one,
+
+    L = Σ w e_p²/s_p² + λ_f Σ w |e_τ|²/s_τ² + λ_v mean e_v²/s_v²
+      + λ_F (ΔCd² + ΔCl² + ΔCm²)/s_F²
+
+The force errors are the integral of `ansatz.aero.forces` over the drawn cells, scaled up to the whole
+surface: an unbiased estimate whose noise only repeats what the first two terms ask for.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ansatz.aero.model import DominoEnsemble, DominoNet
+from ansatz.core.recipe import Loss
+
+CP_SCALE = 0.30  # area-weighted rms over the training cars
+CF_SCALE = 0.0034
+FLOW_SCALES = (0.3, 0.15, 0.15, 0.2, 1.0, 1.0)  # u/U, Cp, log10 νt/(U L), log10 k/U²
+FORCE_SCALE = 0.1
+
+
+@dataclass(frozen=True)
+class FieldsAndForces:
+    """The loss of this module's text.
+
+    Attributes:
+        friction: λ_f.
+        volume: λ_v.
+        force: λ_F.
+    """
+
+    friction: Annotated[float, Ge(0)] = 0.5
+    volume: Annotated[float, Ge(0)] = 0.3
+    force: Annotated[float, Ge(0)] = 0.1
+
+    def __call__(self, model: nn.Module, batch: dict[str, Tensor], rng: torch.Generator) -> Loss:
+        """The loss of an ensemble: each member learns from its own share of the batch.
+
+        Args:
+            model: The ensemble; the batch size is a multiple of its number of members.
+            batch: As `ansatz.aero.halves.half_batches` makes it.
+            rng: Not used: all draws are in the batch.
+        """
+        assert isinstance(model, DominoEnsemble)
+        count = len(model.members)
+        if len(batch["fields"]) % count:
+            raise ValueError(
+                f"a batch of {len(batch['fields'])} halves cannot be shared by {count} members. "
+                f"Set train.batch_size to a multiple of {count}"
+            )
+        terms: dict[str, Tensor] = {}
+        for index, member in enumerate(model.members):
+            assert isinstance(member, DominoNet)
+            mine = {name: values[index::count] for name, values in batch.items()}
+            for name, value in self.errors(member, mine).items():
+                terms[name] = terms.get(name, 0) + value / count
+        total = (
+            terms["cp"]
+            + self.friction * terms["cf"]
+            + self.volume * terms["flow"]
+            + self.force * terms["force"]
+        )
+        return Loss(total, terms)
+
+    def errors(self, net: DominoNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Mean squared errors of one member, scaled."""
+        slices = net.encode(batch["anchors"], batch["weights"])
+        error = net.surface(slices, batch["surface"]) - batch["fields"]
+        areas = batch["area_vectors"].norm(dim=-1)
+        share = areas / areas.sum(1, keepdim=True)
+        squares = torch.einsum("bn,bnc->c", share, error**2) / len(error)
+        found = {
+            "cp": squares[0] / CP_SCALE**2,
+            "cf": squares[1:].sum() / CF_SCALE**2,
+            "force": (force_error(batch, error, areas) / FORCE_SCALE).square().sum(-1).mean(),
+        }
+        if self.volume:
+            known = torch.isfinite(batch["flow"])
+            scales = torch.tensor(FLOW_SCALES, device=error.device)
+            miss = (net.volume(slices, batch["volume"]) - batch["flow"].nan_to_num()) / scales
+            found["flow"] = (miss.square() * known).sum() / known.sum().clamp_min(1)
+        else:
+            found["flow"] = torch.zeros_like(found["cp"])
+        return found
+
+
+def force_error(
+    batch: dict[str, Tensor], error: Float[Tensor, "b n 4"], areas: Float[Tensor, "b n"]
+) -> Float[Tensor, "b 3"]:
+    """Errors of drag, lift and pitching moment coefficients, as estimated from the drawn cells.
+
+    The moment is about the middle of the body on the ground, and divided by its length.
+    """
+    vectors, places = batch["area_vectors"], batch["places"]
+    traction = error[..., 1:] * areas[..., None] - error[..., :1] * vectors
+    # Both halves, and the cells that were not drawn.
+    scale = 2 * batch["cells"] / areas.shape[1] / batch["reference_area"]
+    drag, lift = traction[..., 0].sum(1), traction[..., 2].sum(1)
+    arm = places[..., 0] - 0.5
+    pitch = (places[..., 2] * traction[..., 0] - arm * traction[..., 2]).sum(1)
+    return torch.stack([drag, lift, pitch], -1) * scale[:, None]

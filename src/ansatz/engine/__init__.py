@@ -1,0 +1,1 @@
+"""Engines: what runs a predictor's forward pass, and how precisely."""

@@ -1,0 +1,1 @@
+"""Bringing data here: listed, resumed, verified, recorded. See `ansatz.hub.transfer.fetch`."""

@@ -1,0 +1,1 @@
+"""Statistics with intervals, figures, and the page that shows what a check found."""

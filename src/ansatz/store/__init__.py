@@ -1,0 +1,1 @@
+"""Stores: samples ready for training, one file each."""

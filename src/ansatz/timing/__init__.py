@@ -1,0 +1,1 @@
+"""Timing: clocks for the bench verb."""

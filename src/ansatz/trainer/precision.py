@@ -1,0 +1,123 @@
+"""What the name of a precision means on a device, and what the device really does with it.
+
+    fp32   float32 throughout, TF32 switched off for matrix products and convolutions
+    tf32   float32, whose products on tensor cores round inputs to 10 bits of mantissa
+    bf16   autocast: matrix products and convolutions in bfloat16, sums and weights in float32
+    fp16   autocast in float16, with gradient scaling against underflow
+
+Weights, gradients and optimizer states are float32 in every case. PyTorch lets convolutions use
+TF32 by default, even where matrix products may not; here a name covers both.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from ansatz.core.recipe import Precision
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+TENSOR_CORES_WITH_TF32 = (8, 0)  # compute capability of Ampere
+_NOTHING = nullcontext()
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How a training step computes on one device.
+
+    Attributes:
+        precision: What was asked for.
+        device: Where it runs.
+        autocast_dtype: What products are computed in; None leaves float32.
+        uses_tf32: Whether float32 products run in TF32.
+        note: What the device really does, in words.
+    """
+
+    precision: Precision
+    device: torch.device
+    autocast_dtype: torch.dtype | None
+    uses_tf32: bool
+    note: str
+
+    @property
+    def scales_gradients(self) -> bool:
+        """Whether gradients would underflow without a scale: in float16 only."""
+        return self.autocast_dtype is torch.float16
+
+    def autocast(self, *, cache: bool = True) -> AbstractContextManager[object]:
+        """The context of a forward pass.
+
+        Args:
+            cache: Keep the cast weights until the context ends; must be off inside a CUDA graph,
+                where a kept copy would go stale.
+        """
+        if self.autocast_dtype is None:
+            return _NOTHING
+        return torch.autocast(self.device.type, self.autocast_dtype, cache_enabled=cache)
+
+    def float32_products(self) -> AbstractContextManager[None]:
+        """The context in which float32 products are what the name says; restored afterwards."""
+        matmul = "high" if self.uses_tf32 else "highest"
+        settled = torch.get_float32_matmul_precision() == matmul and (
+            self.device.type != "cuda" or torch.backends.cudnn.allow_tf32 == self.uses_tf32
+        )
+        return _NOTHING if settled else _products(matmul, self.uses_tf32)
+
+
+@contextmanager
+def _products(matmul: str, convolutions: bool) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision(matmul)
+    torch.backends.cudnn.allow_tf32 = convolutions
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+
+def arithmetic(precision: Precision, device: torch.device) -> Arithmetic:
+    """Settle what a precision is on a device.
+
+    Args:
+        precision: Its name.
+        device: Where the step runs.
+
+    Returns:
+        The arithmetic, whose note says so if the device falls short of the name.
+
+    Raises:
+        ValueError: If the device knows no such arithmetic at all.
+    """
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"training runs on cpu or cuda, and the device is {device}")
+    if precision == "tf32":
+        capable = device.type == "cuda" and (
+            torch.cuda.get_device_capability(device) >= TENSOR_CORES_WITH_TF32
+        )
+        return Arithmetic(precision, device, None, capable, _tf32_note(device, capable))
+    if precision == "fp32":
+        return Arithmetic(precision, device, None, False, "fp32: float32 throughout")
+    return Arithmetic(
+        precision, device, AUTOCAST[precision], False, _autocast_note(precision, device)
+    )
+
+
+def _tf32_note(device: torch.device, capable: bool) -> str:
+    if capable:
+        return "tf32: float32 with products in TF32"
+    return f"tf32: this device ({device.type}) has no TF32, so it computes in full float32"
+
+
+def _autocast_note(precision: Precision, device: torch.device) -> str:
+    if device.type == "cuda":
+        native = precision == "fp16" or torch.cuda.is_bf16_supported(including_emulation=False)
+        how = "products on the device's own units" if native else "emulated by the device, slowly"
+    elif precision == "bf16":
+        native = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        how = "products in oneDNN" if native else "emulated by this processor, slowly"
+    else:
+        how = "rounding is that of float16, speed is not: for tests of accuracy on a processor"
+    scale = ", gradients scaled" if precision == "fp16" else ""
+    return f"{precision}: autocast, weights in float32{scale}; {how}"

@@ -1,0 +1,73 @@
+"""A stopping server is no longer ready, loses no request, and goes."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from scaling import scaling_service
+
+from ansatz.server.client import Client
+from ansatz.server.process import running, serve
+from ansatz.server.settings import Settings
+
+SERVE = """
+from scaling import scaling_service
+from ansatz.server.process import serve
+from ansatz.server.settings import Settings
+serve(scaling_service(seconds=2.0), Settings(port={port}))
+"""
+IN_PROGRESS = 'ansatz_requests_in_progress{model="test/scaling"} 1.0'
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def test_after_sigterm_what_is_in_progress_is_answered_and_nothing_else_is_taken():
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    process = subprocess.Popen([sys.executable, "-c", SERVE.format(port=port)], env=environment)
+    try:
+        with Client(url) as client, httpx.Client(base_url=url) as http:
+            client.wait_ready()
+            answers = []
+            asking = threading.Thread(
+                target=lambda: answers.append(client.infer("test/scaling", {"values": [4]}))
+            )
+            asking.start()
+            while IN_PROGRESS not in http.get("/v1/metrics").text:
+                assert asking.is_alive()
+            process.send_signal(signal.SIGTERM)
+            while (ready := http.get("/v1/health/ready")).status_code == 200:
+                pass
+            refused = http.post("/v1/models/test/scaling/infer", json={"values": [1]})
+            asking.join()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+
+    assert "the server is stopping" in ready.json()["message"]
+    assert refused.status_code == 503
+    assert answers[0]["result.values"] == [8.0]
+
+
+def test_a_port_in_use_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(OSError, match=f"port {port}"):
+            serve(scaling_service(), Settings(port=port))
+
+
+def test_a_server_in_a_thread_leaves_its_port():
+    with running(scaling_service()) as url:
+        Client(url).wait_ready()
+
+    assert not Client(url).is_ready()

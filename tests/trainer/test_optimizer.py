@@ -1,0 +1,83 @@
+import dataclasses
+import math
+from itertools import pairwise
+
+import pytest
+import sine
+import torch
+from torch import nn
+
+from ansatz.core.recipe import TrainConfig
+from ansatz.trainer.optimizer import (
+    clip_gradients,
+    learning_rate,
+    make_optimizer,
+    set_rate,
+    update_average,
+)
+
+CONFIG = TrainConfig(steps=100, learning_rate=0.02, warmup_steps=10, final_rate=0.1)
+
+
+def test_the_rate_rises_in_a_line_peaks_after_the_warm_up_and_ends_at_its_final_share():
+    rates = [learning_rate(CONFIG, index) for index in range(100)]
+    assert rates[0] == pytest.approx(0.002)
+    assert rates[4] == pytest.approx(0.01)
+    assert rates[9] == max(rates) == pytest.approx(0.02)
+    assert rates[54] == pytest.approx(0.02 * (0.1 + 0.9 / 2))  # half way down the cosine
+    assert rates[99] == pytest.approx(0.002)
+    assert all(a > b for a, b in pairwise(rates[9:]))
+
+
+def test_a_run_shorter_than_its_warm_up_only_rises():
+    short = dataclasses.replace(CONFIG, steps=5)
+    assert learning_rate(short, 4) == pytest.approx(0.01)
+    assert learning_rate(dataclasses.replace(CONFIG, warmup_steps=0, steps=1), 0) > 0
+
+
+def test_decay_shrinks_matrices_and_leaves_biases_and_gains_alone():
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    optimizer = make_optimizer(model, dataclasses.replace(CONFIG, weight_decay=0.5))
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    set_rate(optimizer, 0.1)
+    optimizer.step()
+
+    for name, parameter in model.named_parameters():
+        factor = 1 - 0.1 * 0.5 if name == "0.weight" else 1.0
+        torch.testing.assert_close(parameter.detach(), factor * before[name], rtol=1e-6, atol=0)
+
+
+def test_the_first_step_of_adamw_is_the_rate_in_the_direction_of_the_gradients_sign():
+    model = nn.Linear(3, 2)
+    before = model.weight.detach().clone()
+    optimizer = make_optimizer(model, CONFIG)
+    for parameter in model.parameters():
+        parameter.grad = torch.linspace(-1, 2, parameter.numel()).reshape(parameter.shape)
+    set_rate(optimizer, 0.01)
+    optimizer.step()
+    expected = before - 0.01 * torch.sign(model.weight.grad)
+    torch.testing.assert_close(model.weight.detach(), expected, rtol=0, atol=1e-6)
+
+
+def test_clipping_scales_the_joint_norm_and_reports_the_one_before():
+    a, b = torch.zeros(2, requires_grad=True), torch.zeros(1, requires_grad=True)
+    a.grad, b.grad = torch.tensor([2.0, 3.0]), torch.tensor([6.0])
+    assert clip_gradients([a, b], 3.5).item() == pytest.approx(7.0)
+    torch.testing.assert_close(a.grad, torch.tensor([1.0, 1.5]), rtol=1e-5, atol=0)
+    torch.testing.assert_close(b.grad, torch.tensor([3.0]), rtol=1e-5, atol=0)
+
+
+def test_the_average_of_weights_that_jump_once_approaches_them_geometrically():
+    average, weights, decay = [torch.zeros(3)], [torch.full((3,), 2.0)], 0.9
+    for number in range(1, 20):
+        update_average(average, weights, decay)
+        expected = torch.full((3,), 2.0 * (1 - math.pow(decay, number)))
+        torch.testing.assert_close(average[0], expected, rtol=1e-5, atol=0)
+
+
+def test_a_model_without_trainable_parameters_is_refused():
+    frozen = sine.network().requires_grad_(False)
+    with pytest.raises(ValueError, match="Sequential has nothing to train"):
+        make_optimizer(frozen, CONFIG)
