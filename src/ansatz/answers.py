@@ -1,7 +1,8 @@
-"""What `ansatz predict` shows: a progress bar, a line per input, and one CSV with a row for each."""
+"""What `ansatz predict` shows: a progress bar, a line per input, one CSV with a row for each."""
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from ansatz.core import catalog
 from ansatz.core.artifacts import atomic
 from ansatz.core.places import run_folder
 from ansatz.engine.batch import Item
+from ansatz.engine.inputs import expand
 
 
 def predict_files(
@@ -28,34 +30,28 @@ def predict_files(
 
     Returns:
         0, or 2 if an input could not be answered; its reason is in the CSV and on stderr.
+
+    Raises:
+        ValueError: If there are no inputs, or something is wrong with the options.
     """
-    if not inputs:
-        raise ValueError(f"give a file or a folder: ansatz predict {name} FILE")
     recipe = catalog.find(name)
+    if not inputs:
+        raise ValueError(f"ansatz predict {name} needs an input: a file, a folder or a text")
     folder = out or run_folder(recipe, "predict")
-    total = len(verbs.expand(recipe, inputs))
+    answers = verbs.predict(name, inputs, chosen, out=folder)
+    total = len(list(expand(recipe, inputs)))
     items: list[Item] = []
     with bar(total) as progress:
         task = progress.add_task(name, total=total)
-        for item in verbs.predict(name, inputs, chosen, out=folder):
+        for item in answers:
             items.append(item)
             progress.advance(task)
             if item.failed:
                 progress.console.print(f"{item.name}: {item.row['error']}", markup=False)
     write_csv(folder / "predictions.csv", items)
-    failed = sum(item.failed for item in items)
-    if as_json:
-        print(json.dumps([{"name": item.name, **item.row} for item in items], indent=1))
-    elif total == 1 and not failed:
-        print_row(items[0])
-    kept = sum(not item.is_new for item in items)
-    print(
-        f"{total - failed} of {total} answered"
-        + (f", {kept} of them earlier" if kept else "")
-        + f": {folder / 'predictions.csv'}",
-        file=sys.stderr,
-    )
-    return 2 if failed else 0
+    show(items, as_json=as_json)
+    print(f"{outcome(items)}: {folder / 'predictions.csv'}", file=sys.stderr)
+    return 2 if any(item.failed for item in items) else 0
 
 
 def bar(total: int) -> Progress:
@@ -65,9 +61,16 @@ def bar(total: int) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True, soft_wrap=True),
         disable=total == 1 or not sys.stderr.isatty(),
     )
+
+
+def outcome(items: Sequence[Item]) -> str:
+    """How many inputs have answers, and how many had them before."""
+    answered = sum(not item.failed for item in items)
+    kept = sum(not item.is_new for item in items)
+    return f"{answered} of {len(items)} answered" + (f", {kept} of them earlier" if kept else "")
 
 
 def write_csv(path: Path, items: Sequence[Item]) -> None:
@@ -77,6 +80,21 @@ def write_csv(path: Path, items: Sequence[Item]) -> None:
         writer = csv.DictWriter(file, ["name", *columns])
         writer.writeheader()
         writer.writerows({"name": item.name, **item.row} for item in items)
+
+
+def show(items: Sequence[Item], *, as_json: bool) -> None:
+    """Print all answers as JSON, or the numbers of a single one line by line."""
+    if as_json:
+        rows = [{"name": item.name, **item.row} for item in items]
+        finite = [{key: known(value) for key, value in row.items()} for row in rows]
+        print(json.dumps(finite, indent=1))
+    elif len(items) == 1 and not items[0].failed:
+        print_row(items[0])
+
+
+def known(value: object) -> object:
+    """A value, or None for a number that JSON does not have."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_row(item: Item) -> None:

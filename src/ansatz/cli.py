@@ -1,8 +1,9 @@
 """The command line: `ansatz VERB RECIPE [INPUT ...] [key=value ...]`.
 
 From words to one call. Nothing heavy is imported before a verb is known to be wanted, so that
-`ansatz --help` answers at once. Exit codes: 0; 1, a check failed or a file is missing; 2, the user
-must change something, and a line says what.
+`ansatz --help` answers at once. Data goes to stdout, everything else to stderr. Exit codes: 0; 1, a
+check failed or a file is missing; 2, the user must change something, and a line says what; 85, a
+signal stopped the training, and the same command goes on; 130, interrupted.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,26 +39,32 @@ VERBS = {
     "list": "show the recipes",
     "doctor": "show what this machine can do",
 }
+WITHOUT_RECIPE = ("list", "doctor")
+WITH_INPUTS = ("prepare", "predict", "check", "bench")
 OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
+QUEUE_AGAIN = 85
+INTERRUPTED = 130
+
+Chosen = dict[str, object]
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     words = list(sys.argv[1:] if words is None else words)
-    options = parser().parse_intermixed_args(words)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        return run(options)
-    except (ValueError, LookupError, OSError) as error:
-        if options.debug:
+        return run(parse(words))
+    except (ValueError, LookupError, OSError, argparse.ArgumentError) as error:
+        if "--debug" in words:
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"ansatz: {message}", file=sys.stderr)
+        for line in str(message).splitlines():
+            print(f"ansatz: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("ansatz: interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
+        allow_abbrev=False,
+        exit_on_error=False,
     )
     found.add_argument("verb", nargs="?", help=argparse.SUPPRESS)
     found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
@@ -82,6 +91,23 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read a command line.
+
+    Raises:
+        LookupError: If an option does not exist; the message offers the nearest one.
+        argparse.ArgumentError: If an option lacks its value.
+    """
+    reader = parser()
+    options, strange = reader.parse_known_intermixed_args(words)
+    if strange:
+        from ansatz.core.errors import unknown
+
+        known = [name for action in reader._actions for name in action.option_strings]
+        raise LookupError(unknown("option", strange[0], known))
+    return options
+
+
 def run(options: argparse.Namespace) -> int:
     """Carry out a parsed command."""
     if options.version:
@@ -89,54 +115,75 @@ def run(options: argparse.Namespace) -> int:
 
         print(version("ansatz-ai"))
         return 0
-    if options.verb is None or (options.help and options.verb not in VERBS):
+    if options.verb is None:
         parser().print_help()
         return 0 if options.help else 2
     if options.verb not in VERBS:
         from ansatz.core.errors import unknown
 
         raise LookupError(unknown("verb", options.verb, VERBS))
-    if options.verb == "list":
-        return list_recipes()
-    if options.verb == "doctor":
-        from ansatz.doctor import examine
-
-        for line in examine():
-            print(line)
+    if options.help and (options.verb in WITHOUT_RECIPE or not options.words):
+        parser().print_help()
         return 0
+    if options.verb in WITHOUT_RECIPE:
+        return {"list": list_recipes, "doctor": doctor}[options.verb](options)
     if not options.words:
         raise ValueError(f"ansatz {options.verb} needs the name of a recipe. See: ansatz list")
     return carry_out(options)
 
 
-def list_recipes() -> int:
-    """Print the recipes with their titles."""
+def list_recipes(options: argparse.Namespace) -> int:
+    """Print the recipes with their titles; one that cannot be loaded does not hide the others."""
     from ansatz.core import catalog
 
+    titles = {}
     for name in catalog.names():
-        print(f"{name:<20} {catalog.find(name).title}")
+        try:
+            titles[name] = catalog.find(name).title
+        except (ImportError, AttributeError, TypeError) as error:
+            titles[name] = f"cannot be loaded: {error}"
+    show(titles, as_json=options.json)
     return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Print what this machine can do."""
+    from ansatz.doctor import examine
+
+    show(dict(examine()), as_json=options.json)
+    return 0
+
+
+def show(lines: Mapping[str, object], *, as_json: bool) -> None:
+    """Print names and what belongs to them."""
+    if as_json:
+        print(json.dumps(lines, indent=1))
+        return
+    for name, text in lines.items():
+        print(f"{name:<20} {text}")
 
 
 def carry_out(options: argparse.Namespace) -> int:
     """Call the function of a verb, and print what it returns."""
-    name, *rest = options.words
-    values = [word for word in rest if OVERRIDE.match(word) and not Path(word).exists()]
-    inputs = [word for word in rest if word not in values]
+    name, inputs, chosen = split_words(options.words)
     if options.help:
         from ansatz.helptext import describe
 
         print(describe(options.verb, name))
         return 0
-    from ansatz.core.overrides import parse
-
-    chosen: dict[str, object] = dict(parse(values))
+    if inputs and options.verb not in WITH_INPUTS:
+        raise ValueError(
+            f"ansatz {options.verb} takes no inputs, and {inputs[0]!r} is one: options are "
+            "written key=value"
+        )
     if options.dry_run and options.verb != "fetch":
-        from ansatz.helptext import plan
+        from ansatz.helptext import plan, shown
 
-        print(plan(options.verb, name, chosen))
+        content = plan(options.verb, name, chosen, inputs, options.out)
+        lines = content if options.json else {key: shown(value) for key, value in content.items()}
+        show(lines, as_json=options.json)
         return 0
-    shown = {
+    return {
         "fetch": fetch,
         "prepare": prepare,
         "train": train,
@@ -144,20 +191,33 @@ def carry_out(options: argparse.Namespace) -> int:
         "check": check,
         "serve": serve,
         "bench": bench,
-    }
-    return shown[options.verb](name, inputs, chosen, options)
+    }[options.verb](name, inputs, chosen, options)
 
 
-Chosen = dict[str, object]
+def split_words(words: Sequence[str]) -> tuple[str, list[str], Chosen]:
+    """The recipe, the inputs and the overrides among the words after a verb.
+
+    What looks like an override and is a file is an input.
+    """
+    from ansatz.core.overrides import parse as parse_overrides
+
+    name, *rest = words
+    values = [word for word in rest if OVERRIDE.match(word) and not Path(word).exists()]
+    return name, [word for word in rest if word not in values], dict(parse_overrides(values))
 
 
+# ---------------------------------------------------------------------- a verb and its printing
 def fetch(name: str, inputs: list[str], chosen: Chosen, options: argparse.Namespace) -> int:
     """Fetch, and say what is there and what is missing."""
     from ansatz import verbs
 
     report = verbs.fetch(name, chosen, out=options.out, dry_run=options.dry_run)
-    for line in report.lines():
-        print(line)
+    if options.json:
+        from ansatz.core.artifacts import plain
+
+        print(json.dumps(report, default=plain, indent=1))
+    else:
+        print("\n".join(report.lines()))
     return 0 if report.ok else 1
 
 
@@ -165,7 +225,8 @@ def prepare(name: str, inputs: list[str], chosen: Chosen, options: argparse.Name
     """Prepare, and print where the result is."""
     from ansatz import verbs
 
-    print(verbs.prepare(name, [Path(word) for word in inputs], chosen, out=options.out))
+    folder = verbs.prepare(name, [Path(word) for word in inputs], chosen, out=options.out)
+    print(json.dumps({"folder": str(folder)}) if options.json else folder)
     return 0
 
 
@@ -175,9 +236,10 @@ def train(name: str, inputs: list[str], chosen: Chosen, options: argparse.Namesp
 
     outcome = verbs.train(name, chosen, out=options.out)
     if outcome.stopped_by:
-        return 85
+        return QUEUE_AGAIN
     if os.environ.get("RANK", "0") == "0":
-        print(outcome.weights)
+        result = {"weights": str(outcome.weights), "steps": outcome.number}
+        print(json.dumps(result) if options.json else outcome.weights)
     return 0
 
 

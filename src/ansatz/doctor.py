@@ -15,6 +15,7 @@ from ansatz.core.places import home
 from ansatz.core.recipe import Precision
 from ansatz.trainer.precision import arithmetic
 
+Line = tuple[str, str]
 EXTRAS = {
     "serve": ("fastapi", "uvicorn", "prometheus_client", "multipart"),
     "tensorboard": ("tensorboard",),
@@ -27,48 +28,46 @@ TOOLS = {
 PORT = 8000
 
 
-def examine() -> Iterator[str]:
-    """Lines about the machine, devices, precisions, packages, tools and places."""
+def examine() -> Iterator[Line]:
+    """Topics and what there is to say: machine, devices, precisions, packages, tools, places."""
     about = machine()
     memory = psutil.virtual_memory().total / 2**30
-    yield f"machine     {about['processor']}, {about['cores']} cores, {memory:.0f} GiB"
-    yield "versions    " + ", ".join(f"{name} {text}" for name, text in versions().items())
+    yield "machine", f"{about['processor']}, {about['cores']} cores, {memory:.0f} GiB"
+    yield "versions", ", ".join(f"{name} {text}" for name, text in versions().items())
     yield from devices()
     yield from packages()
     for tool, purpose in TOOLS.items():
-        path = shutil.which(tool)
-        yield f"{tool:<11} {path or f'not found ({purpose})'}"
+        yield tool, shutil.which(tool) or f"not found ({purpose})"
     yield from places()
 
 
-def devices() -> Iterator[str]:
+def devices() -> Iterator[Line]:
     """The devices, and what each precision does there."""
     found = [torch.device("cpu")]
     found += [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
     for device in found:
         title = "CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)
-        yield f"{device!s:<11} {title}"
+        yield str(device), title
         for precision in get_args(Precision):
-            yield f"  {precision:<9} {arithmetic(precision, device).note}"
+            yield f"{device} {precision}", arithmetic(precision, device).note
     if len(found) == 1:
-        yield "  no GPU: torch sees none"
+        yield "cuda", "no GPU: torch sees none"
 
 
-def packages() -> Iterator[str]:
+def packages() -> Iterator[Line]:
     """The extras, and what is missing of them."""
     for extra, modules in EXTRAS.items():
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
-        state = "installed" if not missing else f"missing: pip install 'ansatz-ai[{extra}]'"
-        yield f"{extra:<11} {state}"
+        yield extra, f"missing: pip install 'ansatz-ai[{extra}]'" if missing else "installed"
 
 
-def places() -> Iterator[str]:
+def places() -> Iterator[Line]:
     """The cache, and the port of the server."""
-    folder = home()
+    folder = home().absolute()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free / 1e9
     able = "writable" if os.access(existing, os.W_OK) else "NOT writable: set ANSATZ_HOME"
-    yield f"cache       {folder} ({able}, {free:.0f} GB free)"
+    yield "cache", f"{folder} ({able}, {free:.0f} GB free)"
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", PORT)) == 0
-    yield f"port {PORT}   {'taken: serve with port=...' if taken else 'free'}"
+    yield f"port {PORT}", "taken: serve with port=..." if taken else "free"

@@ -3,37 +3,51 @@
     fetch -> prepare -> train -> predict, check, serve, bench
 
 Each takes the name of a recipe and overrides of its fields (`{"train.steps": 2000}`), and returns
-what it made. Nothing here knows a subject.
+what it made. All options are read before anything else is done. Nothing here knows a subject.
 """
 
 import importlib.metadata
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 
 from ansatz.core import catalog
-from ansatz.core.artifacts import digest, write_provenance
-from ansatz.core.errors import unknown
-from ansatz.core.findings import Case, Section
-from ansatz.core.overrides import override
+from ansatz.core import options as own
+from ansatz.core.artifacts import Parent, digest, plain, write_provenance
+from ansatz.core.errors import require
+from ansatz.core.findings import Section
 from ansatz.core.places import raw_folder, run_folder, shipped_folder, store_folder
-from ansatz.core.recipe import Answer, Predictor, Recipe, Reference, Split
-from ansatz.engine.batch import Item, ask, predict_all
-from ansatz.engine.forward import Forward, device_of, engine
+from ansatz.core.recipe import Recipe
+from ansatz.engine.batch import Item, predict_all
+from ansatz.engine.cases import (
+    asked_cases,
+    first_question,
+    reference,
+    require_inputs,
+    stored_cases,
+)
+from ansatz.engine.forward import device_of
+from ansatz.engine.inputs import Word, repair, requests
+from ansatz.engine.surrogate import Surrogate, surrogate
+from ansatz.hub.origin import raw_parent
 from ansatz.hub.plan import FetchReport
 from ansatz.hub.transfer import fetch as transfer
 from ansatz.report import page
-from ansatz.store.samples import Store, write_samples
-from ansatz.timing.clock import timed
+from ansatz.server.options import ServeOptions
+from ansatz.store.making import finished_store, is_made_of, make_store, store_parent
+from ansatz.timing.stages import Row, compare
 from ansatz.trainer.distributed import device_of as training_device
 from ansatz.trainer.distributed import process_group
 from ansatz.trainer.loop import Outcome, run
+from ansatz.trainer.precision import arithmetic
 
 Options = Mapping[str, object]
+Own = TypeVar("Own")
 log = logging.getLogger("ansatz")
 
 
@@ -51,14 +65,12 @@ def fetch(
     Returns:
         What is there now, and what is missing.
     """
-    options = dict(options or {})
-    mirror = options.pop("mirror", None)
-    recipe = resolve(name, options, ("data",))
+    asked = ask("fetch", name, own.FetchOptions(), options)
     return transfer(
-        recipe.data.manifest(),
-        out or raw_folder(recipe),
+        asked.recipe.data.manifest(),
+        out or raw_folder(asked.recipe),
         dry_run=dry_run,
-        mirror=None if mirror is None else str(mirror),
+        mirror=asked.own.mirror,
     )
 
 
@@ -74,33 +86,21 @@ def prepare(
     Args:
         name: Of the recipe.
         inputs: Files to make fit; none makes the store.
-        options: Overrides of the data.
+        options: Overrides of the data, and `raw`.
         out: Folder of the result.
 
     Returns:
         The folder.
     """
-    recipe = resolve(name, options or {}, ("data",))
+    asked = ask("prepare", name, own.PrepareOptions(), options)
+    recipe = asked.recipe
     if inputs:
-        return repair(recipe, inputs, out or run_folder(recipe, "prepare"))
-    raw, folder = raw_folder(recipe), out or store_folder(recipe)
-    if recipe.data.manifest().source.startswith("embedded:"):
-        transfer(recipe.data.manifest(), raw, progress=False)
-    count = sum(1 for _ in write_samples(recipe.data.samples(raw), folder))
-    write_provenance(folder, recipe, overrides=options, parents={"raw": raw}, samples=count)
-    log.info("%d samples in %s", count, folder)
-    return folder
-
-
-def repair(recipe: Recipe, inputs: Sequence[Path], out: Path) -> Path:
-    """Make files fit for a recipe's model, and say what was done to each."""
-    if recipe.repair is None:
-        raise ValueError(f"{recipe.name} takes files as they are: there is nothing to prepare")
-    for path in inputs:
-        log.info("%s", path)
-        for line in recipe.repair(path, out / f"{stem(path)}.stl"):
-            log.info("  %s", line)
-    return out
+        folder = out or run_folder(recipe, "prepare")
+        for line in repair(recipe, inputs, folder):
+            log.info("%s", line)
+        return folder
+    raw = raw_parent(asked.own.raw) if asked.own.raw else raw_files(recipe)
+    return make_store(recipe, raw, out or store_folder(recipe), asked.given)
 
 
 def train(name: str, options: Options | None = None, *, out: Path | None = None) -> Outcome:
@@ -108,15 +108,16 @@ def train(name: str, options: Options | None = None, *, out: Path | None = None)
 
     Args:
         name: Of the recipe.
-        options: Overrides, as `train.steps`.
+        options: Overrides, as `train.steps`; `store`.
         out: Folder of the run.
 
     Returns:
         How the run ended.
     """
-    recipe = resolve(name, options or {}, ("data", "model", "objective", "train"))
+    asked = ask("train", name, own.TrainOptions(), options)
+    recipe = asked.recipe
     folder = out or run_folder(recipe, "train")
-    store = ready_store(recipe)
+    store = ready_store(recipe, asked.own.store)
     with process_group() as world:
         torch.manual_seed(recipe.train.seed)
         outcome = run(
@@ -129,8 +130,9 @@ def train(name: str, options: Options | None = None, *, out: Path | None = None)
             world=world,
         )
         if world.is_main and outcome.weights is not None:
+            parents = {"store": store_parent(store)}
             write_provenance(
-                folder, recipe, overrides=options, parents={"store": store}, steps=outcome.number
+                folder, recipe, overrides=asked.given, parents=parents, steps=outcome.number
             )
             if recipe.calibrate is not None:
                 recipe.calibrate(folder, store)
@@ -138,11 +140,7 @@ def train(name: str, options: Options | None = None, *, out: Path | None = None)
 
 
 def predict(
-    name: str,
-    inputs: Sequence[Path | str],
-    options: Options | None = None,
-    *,
-    out: Path | None = None,
+    name: str, inputs: Sequence[Word], options: Options | None = None, *, out: Path | None = None
 ) -> Iterator[Item]:
     """Answer requests, one for each input.
 
@@ -152,27 +150,29 @@ def predict(
         options: Fields of the request, fields of `predict`, and `checkpoint`.
         out: Folder of the answers.
 
-    Yields:
+    Returns:
         The answers' rows as they come; a second call computes only what is missing.
     """
-    recipe, wanted, checkpoint = asked(name, options or {})
-    folder = out or run_folder(recipe, "predict")
-    predictor, forward = loaded(recipe, checkpoint)
-    requests = {stem(Path(word)): request(recipe, word, wanted) for word in expand(recipe, inputs)}
-    yield from predict_all(
-        predictor,
-        requests,
-        forward,
-        folder,
-        workers=recipe.predict.workers,
-        salt=digest(checkpoint),
+    asked = ask("predict", name, own.PredictOptions(), options)
+    questions = requests(asked.recipe, inputs, asked.question)
+    model, checkpoint = loaded(asked.recipe, asked.own.checkpoint)
+    folder = out or run_folder(asked.recipe, "predict")
+    made = write_provenance(
+        folder, asked.recipe, overrides=asked.given, parents={"checkpoint": checkpoint}
     )
-    write_provenance(folder, recipe, overrides=options, parents={"checkpoint": checkpoint})
+    return predict_all(
+        model,
+        questions,
+        folder,
+        workers=asked.recipe.predict.workers,
+        # Other bytes, another arithmetic or another version may give other answers.
+        salt=f"{checkpoint.sha256} {asked.recipe.predict.precision} {made['versions']}",
+    )
 
 
 def check(
     name: str,
-    inputs: Sequence[Path | str] = (),
+    inputs: Sequence[Word] = (),
     options: Options | None = None,
     *,
     out: Path | None = None,
@@ -183,39 +183,34 @@ def check(
         name: Of the recipe.
         inputs: What to ask about; none takes the test cases of the data.
         options: Fields of the request; `with` names a solver for the truth about `inputs`, `split`
-            the cases to take; `checkpoint`.
+            the cases to take; overrides of the data; `checkpoint`, `store`.
         out: Folder of the report.
 
     Returns:
         The sections, and the report's page.
     """
-    options = dict(options or {})
-    solver, split = options.pop("with", None), str(options.pop("split", "test"))
-    recipe, wanted, checkpoint = asked(name, options)
-    folder = out or run_folder(recipe, "check")
-    predictor, forward = loaded(recipe, checkpoint)
-    baselines = {}
+    asked = ask("check", name, own.CheckOptions(), options)
+    recipe = asked.recipe
+    questions = requests(recipe, inputs, asked.question)
+    solve = reference(recipe, asked.own.with_)
+    if not inputs:
+        require_inputs(asked)
+    model, checkpoint = loaded(recipe, asked.own.checkpoint)
+    parents = {"checkpoint": checkpoint}
     if inputs:
-        solve = reference(recipe, solver)
-        questions = []
-        for word in expand(recipe, inputs):
-            question = request(recipe, word, wanted)
-            questions.append((stem(Path(word)), question, solve(question)))
+        cases = list(asked_cases(questions, model, solve))
     else:
-        store = ready_store(recipe)
-        baselines = {who: make(store) for who, make in recipe.baselines.items()}
-        questions = list(recipe.data.cases(store, as_split(split)))
-    cases = list(answered(predictor, forward, questions, baselines))
+        store = ready_store(recipe, asked.own.store)
+        parents["store"] = store_parent(store)
+        cases = list(stored_cases(recipe, store, asked.own.split, model))
     sections = [make_section(cases) for make_section in recipe.checks]
-    provenance = write_provenance(
-        folder, recipe, overrides=options, parents={"checkpoint": checkpoint}
-    )
-    title = f"{recipe.name}: {len(cases)} cases"
+    folder = out or run_folder(recipe, "check")
+    provenance = write_provenance(folder, recipe, overrides=asked.given, parents=parents)
     return sections, page.write(
         sections,
         folder,
         recipe=recipe.name,
-        title=title,
+        title=f"{recipe.name}: {len(cases)} cases",
         subtitle=recipe.title,
         provenance=provenance,
     )
@@ -229,234 +224,114 @@ def serve(name: str, options: Options | None = None) -> None:
         options: Fields of `ansatz.server.settings.Settings`, as `host`, `port`, of `predict`, and
             `checkpoint`.
     """
+    asked = ask("serve", name, ServeOptions(), options)
+    require("fastapi", "serve", "a server")
     # Here, not above: the server's packages are an extra.
     from ansatz.server.process import serve as serve_forever
     from ansatz.server.service import recipe_service
-    from ansatz.server.settings import Settings
 
-    options = dict(options or {})
-    settings_names = {field.name for field in fields(Settings)}
-    chosen = {key: options.pop(key) for key in list(options) if key in settings_names}
-    settings = override(Settings(insecure=True), {"insecure": False, **chosen})
-    recipe, _, checkpoint = asked(name, options)
-    predictor, forward = loaded(recipe, checkpoint)
+    model, checkpoint = loaded(asked.recipe, asked.own.checkpoint)
     service = recipe_service(
-        recipe,
-        Wrapped(predictor, forward),
-        version=importlib.metadata.version("ansatz-ai"),
-        checkpoint=checkpoint,
+        replace(asked.recipe, predictor=lambda folder: model),
+        checkpoint.path,
+        importlib.metadata.version("ansatz-ai"),
+        config=json.dumps(asked.recipe, default=plain, indent=1),
+        assets=(f"{checkpoint.path.name} sha256:{checkpoint.sha256}",),
     )
-    log.info("%s on http://%s:%d", recipe.name, settings.host, settings.port)
+    settings = asked.own.server
+    log.info("%s on http://%s:%d", name, settings.host, settings.port)
     serve_forever(service, settings)
 
 
-def bench(
-    name: str, inputs: Sequence[Path | str] = (), options: Options | None = None
-) -> list[dict[str, Any]]:
+def bench(name: str, inputs: Sequence[Word] = (), options: Options | None = None) -> list[Row]:
     """Time predictions, per precision, with their error beside.
 
     Args:
         name: Of the recipe.
         inputs: What to ask; the first test case of the data if none.
         options: Fields of the request and of `predict`; `precision` may list several, as
-            `fp32,bf16`. The first is what the others are compared with. `repeats`, 5.
+            `fp32,bf16`. The first is what the others are compared with. `repeats`.
 
     Returns:
-        A row per precision: seconds of encode, forward and decode, and the largest difference of
-        any number of the answer to the first precision's, relative to its size.
+        A row per precision: median and least seconds of encode, forward and decode, and the
+        largest relative difference of an output of the network to the first precision's.
     """
-    options = dict(options or {})
-    precisions = str(options.pop("precision", "fp32,bf16")).split(",")
-    repeats = int(str(options.pop("repeats", 5)))
-    rows: list[dict[str, Any]] = []
-    exact: dict[str, float] = {}
-    for precision in precisions:
-        recipe, wanted, checkpoint = asked(name, {**options, "precision": precision})
-        predictor, forward = loaded(recipe, checkpoint)
-        device = device_of(recipe.predict)
-        if inputs:
-            question = request(recipe, expand(recipe, inputs)[0], wanted)
-        else:
-            _, question, _ = next(iter(recipe.data.cases(ready_store(recipe), "test")))
-        encoded = predictor.encode(question)
-        outputs = forward(encoded.tensors)
-        numbers = scalars(predictor.decode(outputs, encoded))
-        exact = exact or numbers
-        row: dict[str, Any] = {"precision": precision}
-        stages = {
-            "encode": lambda: predictor.encode(question),
-            "forward": lambda: forward(encoded.tensors),
-            "decode": lambda: predictor.decode(outputs, encoded),
-        }
-        for stage, call in stages.items():
-            timing = timed(call, device, repeats)
-            row |= {f"{stage}_median": timing.median, "unit": timing.unit}
-        row["largest_difference"] = max(
-            abs(numbers[key] - value) / max(abs(value), 0.01) for key, value in exact.items()
-        )
-        rows.append(row)
-    return rows
+    asked = ask("bench", name, own.BenchOptions(), options)
+    recipe, mine = asked.recipe, asked.own
+    if inputs:
+        question = next(iter(requests(recipe, inputs, asked.question).values()))
+    else:
+        require_inputs(asked)
+        question = first_question(recipe, ready_store(recipe, mine.store))
+    recipes = {
+        p: replace(recipe, predict=replace(recipe.predict, precision=p)) for p in mine.precision
+    }
+    models = ((p, loaded(each, mine.checkpoint)[0]) for p, each in recipes.items())
+    return compare(models, question, device_of(recipe.predict), mine.repeats)
 
 
-def load(name: str, options: Options | None = None) -> "Wrapped":
+def load(name: str, options: Options | None = None) -> Surrogate:
     """A recipe's predictor, ready to be asked.
 
     Args:
         name: Of the recipe.
         options: Fields of `predict`, and `checkpoint`.
+
+    Returns:
+        A function from a request to an answer.
     """
-    recipe, _, checkpoint = asked(name, options or {})
-    return Wrapped(*loaded(recipe, checkpoint))
+    asked = ask("predict", name, own.PredictOptions(), options)
+    return loaded(asked.recipe, asked.own.checkpoint)[0]
 
 
 # ------------------------------------------------------------------------------- the pieces
-@dataclass(frozen=True)
-class Wrapped:
-    """A predictor whose forward pass is an engine's.
+def ask(verb: str, name: str, mine: Own, options: Options | None) -> own.Asked[Own]:
+    """Read the options of a verb.
 
-    Attributes:
-        plain: The predictor.
-        engine: Its forward pass, wrapped.
+    Raises:
+        LookupError: If no recipe has this name.
+        ValueError: Listing everything that is wrong with the options.
     """
-
-    plain: Predictor[Any, Any, Any]
-    engine: Forward
-
-    def __call__(self, request: object) -> Answer:
-        """The answer to a request."""
-        return ask(self.plain, request, self.engine)
-
-    def encode(self, request: object) -> Any:
-        """As the plain predictor."""
-        return self.plain.encode(request)
-
-    def forward(self, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """By the engine."""
-        return self.engine(tensors)
-
-    def decode(self, outputs: dict[str, torch.Tensor], encoded: Any) -> Any:
-        """As the plain predictor."""
-        return self.plain.decode(outputs, encoded)
+    return own.choose(verb, catalog.find(name), mine, options)
 
 
-def resolve(name: str, options: Options, sections: Sequence[str]) -> Recipe:
-    """A recipe with overrides in some of its sections."""
-    return override(catalog.find(name), options, sections)
-
-
-def asked(name: str, options: Options) -> tuple[Recipe, Options, Path]:
-    """A recipe with overrides of `predict`; the fields of the request; the checkpoint."""
-    recipe = catalog.find(name)
-    options = dict(options)
-    checkpoint = options.pop("checkpoint", None)
-    names = {field.name for field in fields(recipe.request)}
-    wanted = {key: value for key, value in options.items() if key in names}
-    own = {key.removeprefix("predict."): v for key, v in options.items() if key not in names}
-    known = {field.name for field in fields(recipe.predict)} | names
-    strange = [unknown("option", key, known) for key in own if key not in known]
-    if strange:
-        raise ValueError("\n".join(strange))
-    recipe = replace(recipe, predict=override(recipe.predict, own))
-    folder = shipped_folder(recipe) if checkpoint is None else Path(str(checkpoint))
-    return recipe, wanted, folder
-
-
-def loaded(recipe: Recipe, checkpoint: Path) -> tuple[Predictor[Any, Any, Any], Forward]:
-    """A predictor and its forward pass, on the device that the recipe asks for."""
-    predictor = recipe.predictor(checkpoint)
+def loaded(recipe: Recipe, checkpoint: Path | None) -> tuple[Surrogate, Parent]:
+    """A model on the device that its recipe asks for, and the checkpoint it came from."""
+    folder = shipped_folder(recipe) if checkpoint is None else checkpoint
     device = device_of(recipe.predict)
-    model = getattr(predictor, "model", None)
-    if isinstance(model, torch.nn.Module):
-        model.to(device)
-    forward, notes = engine(predictor.forward, recipe.predict, device)
-    for note in notes:
+    how = arithmetic(recipe.predict.precision, device)
+    model = surrogate(recipe.predictor(folder), recipe.predict, how, device)
+    for note in model.notes:
         log.info("%s", note)
-    return predictor, forward
+    return model, Parent(folder, digest(folder))
 
 
-def ready_store(recipe: Recipe) -> Path:
-    """The store of a recipe; made now if its data is embedded and it is not there or older."""
-    folder = store_folder(recipe)
-    if not (folder / "provenance.json").exists():
-        if not recipe.data.manifest().source.startswith("embedded:"):
-            Store(folder)  # says what to do
-        log.info("preparing %s", recipe.name)
-        transfer(recipe.data.manifest(), raw_folder(recipe), progress=False)
-        for _ in write_samples(recipe.data.samples(raw_folder(recipe)), folder):
-            pass
-        write_provenance(folder, recipe, parents={"raw": raw_folder(recipe)})
-    return folder
+def raw_files(recipe: Recipe) -> Parent:
+    """The raw files of a recipe; embedded ones are brought if they are not there."""
+    raw = raw_folder(recipe)
+    if is_embedded(recipe):
+        transfer(recipe.data.manifest(), raw, progress=False)
+    return raw_parent(raw)
 
 
-def expand(recipe: Recipe, inputs: Sequence[Path | str]) -> list[Path | str]:
-    """Inputs with folders replaced by the files in them that the recipe takes."""
-    found: list[Path | str] = []
-    for word in inputs:
-        path = Path(word)
-        if not path.is_dir():
-            found.append(word)
-            continue
-        files = sorted(p for p in path.iterdir() if p.name.lower().endswith(recipe.suffixes))
-        if not files:
-            raise FileNotFoundError(f"{path} holds no {' or '.join(recipe.suffixes)} files")
-        found += files
-    names = [stem(Path(word)) for word in found]
-    twice = {n for n in names if names.count(n) > 1}
-    if twice:
-        raise ValueError(f"several inputs are named {', '.join(sorted(twice))}: rename them")
-    return found
+def is_embedded(recipe: Recipe) -> bool:
+    """Whether the distribution carries the data."""
+    return recipe.data.manifest().source.startswith("embedded:")
 
 
-def request(recipe: Recipe, word: Path | str, wanted: Options) -> object:
-    """A typed request from the word that it is about and other fields."""
-    first = fields(recipe.request)[0]
-    value: object = word
-    if "Path" in str(first.type):
-        value = Path(word)
-        if not value.exists():
-            raise FileNotFoundError(f"{word} does not exist")
-    return override(recipe.request(value), wanted)
+def ready_store(recipe: Recipe, store: Path | None) -> Path:
+    """The store of a recipe; that of embedded data is made if it is not there, or older.
 
+    Args:
+        recipe: Whose data it is.
+        store: Where the user says it is; None takes the place of `prepare`.
 
-def stem(path: Path) -> str:
-    """The name of a file without its endings."""
-    return path.name.split(".")[0]
-
-
-def as_split(word: str) -> Split:
-    """The split of a name."""
-    for split in ("train", "validation", "test"):
-        if split == word:
-            return split  # type: ignore[return-value]
-    raise LookupError(unknown("split", word, ("train", "validation", "test")))
-
-
-def answered(
-    predictor: Predictor[Any, Any, Any],
-    forward: Forward,
-    questions: Sequence[tuple[str, Any, Any]],
-    baselines: Mapping[str, Any],
-) -> Iterator[Case]:
-    """Cases from questions."""
-    for name, question, truth in questions:
-        answer = ask(predictor, question, forward)
-        others = {who: baseline(question) for who, baseline in baselines.items()}
-        yield Case(name, question, answer, truth, others)
-
-
-def reference(recipe: Recipe, solver: object) -> Reference:
-    """The solver of a name; without a name, one that knows nothing."""
-    if solver is None:
-        return lambda question: None
-    if str(solver) not in recipe.references:
-        raise LookupError(unknown("reference", str(solver), recipe.references))
-    return recipe.references[str(solver)]
-
-
-def scalars(answer: Answer) -> dict[str, float]:
-    """The finite numbers of an answer."""
-    return {
-        key: float(value)
-        for key, value in answer.summary().items()
-        if not isinstance(value, str) and abs(float(value)) < float("inf")
-    }
+    Raises:
+        FileNotFoundError: If there is none, or it is unfinished.
+        ValueError: If it was made with other settings of the data.
+    """
+    folder = store or store_folder(recipe)
+    if store is None and is_embedded(recipe):
+        raw = raw_files(recipe)
+        return folder if is_made_of(raw, folder) else make_store(recipe, raw, folder, {})
+    return finished_store(recipe, folder)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from shapes import box, sphere
 
 from ansatz.aero.boundary import boundary_fields, boundary_geometry
+from ansatz.aero.forces import surface_force
 from ansatz.aero.polygons import Mesh
 
 FLOW = np.array([1.0, 0.0, 0.0])
@@ -19,8 +21,9 @@ def stokes_file(names, density):
     viscosity, speed, radius = 0.3, 2.0, 0.5
     geometry = boundary_geometry(mesh_of(sphere(radius, count=6000)))
     stress = 1.5 * viscosity * speed / radius
-    pressure = -stress * geometry.normals[:, 0] / density
-    shear = -stress * (FLOW - geometry.normals[:, :1] * geometry.normals) / density
+    normals = geometry.normals.double().numpy()
+    pressure = -stress * normals[:, 0] / density
+    shear = -stress * (FLOW - normals[:, :1] * normals) / density
     inwards = sphere(radius, count=6000)[:, ::-1]
     drag = 6 * np.pi * viscosity * radius * speed
     return mesh_of(inwards, {names[0]: pressure, names[1]: shear}), drag
@@ -38,8 +41,9 @@ def test_stokes_drag_comes_out_of_a_solvers_file(convention, names):
     mesh, drag = stokes_file(names, density=1.2)
     geometry = boundary_geometry(mesh)
     pressure, shear = boundary_fields(mesh, convention, density=1.2)
-    form = -(pressure[:, None] * geometry.normals * geometry.areas[:, None]).sum(axis=0)
-    friction = (shear * geometry.areas[:, None]).sum(axis=0)
+    still, quiet = np.zeros_like(pressure), np.zeros_like(shear)
+    form = surface_force(geometry, torch.from_numpy(pressure), torch.from_numpy(quiet))
+    friction = surface_force(geometry, torch.from_numpy(still), torch.from_numpy(shear))
     np.testing.assert_allclose(form, drag / 3 * FLOW, atol=3e-3 * drag)
     np.testing.assert_allclose(friction, 2 * drag / 3 * FLOW, atol=3e-3 * drag)
 
@@ -62,8 +66,8 @@ def test_normals_look_out_of_a_half_body_without_lids(turned, side):
     floor = (np.ptp(shape[:, :, 2], axis=1) == 0) & (shape[:, 0, 2] == 0)
     walls = shape[~(lid | floor)]
     geometry = boundary_geometry(mesh_of(walls[:, ::-1] if turned else walls))
-    outwards = geometry.centers - [3, 0.5 * side, 1]
-    assert ((geometry.normals * outwards).sum(axis=1) > 0).all()
+    outwards = geometry.centers - torch.tensor([3, 0.5 * side, 1])
+    assert ((geometry.normals * outwards).sum(1) > 0).all()
 
 
 def test_a_flat_sheet_has_no_outside():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from ansatz.core.recipe import Loss
 from ansatz.trainer.precision import arithmetic
 
 CPU = torch.device("cpu")
@@ -11,9 +12,13 @@ CPU = torch.device("cpu")
 )
 def test_a_product_is_rounded_as_the_name_says(precision, digits):
     x = torch.tensor([[1 + 2**-6 + 2**-9 + 2**-14 + 2**-20]])
-    with arithmetic(precision, CPU).autocast():
-        product = torch.nn.functional.linear(x, torch.ones(1, 1))
-    error = abs(product.double().item() / x.double().item() - 1)
+
+    def product(model, batch, rng):
+        return Loss(torch.nn.functional.linear(batch["x"], torch.ones(1, 1)))
+
+    rounded = arithmetic(precision, CPU).autocast(product)
+    found = rounded(torch.nn.Identity(), {"x": x}, torch.Generator()).total
+    error = abs(found.double().item() / x.double().item() - 1)
     assert error <= digits
     assert error > 0 or precision == "fp32"
 
@@ -33,7 +38,10 @@ def test_float32_products_are_exact_inside_and_as_they_were_outside():
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:
-        with arithmetic("fp32", CPU).float32_products():
+        numbers = arithmetic("fp32", CPU)
+        assert not numbers.is_in_force()
+        with numbers.in_force():
+            assert numbers.is_in_force()
             assert torch.get_float32_matmul_precision() == "highest"
         assert torch.get_float32_matmul_precision() == "medium"
     finally:

@@ -9,6 +9,7 @@ from torch import nn
 
 from ansatz.core.recipe import TrainConfig
 from ansatz.trainer.optimizer import (
+    Update,
     clip_gradients,
     learning_rate,
     make_optimizer,
@@ -81,3 +82,27 @@ def test_a_model_without_trainable_parameters_is_refused():
     frozen = sine.network().requires_grad_(False)
     with pytest.raises(ValueError, match="Sequential has nothing to train"):
         make_optimizer(frozen, CONFIG)
+
+
+def test_the_short_way_to_the_kernel_gives_the_bits_of_torchs_own_step():
+    config = dataclasses.replace(CONFIG, weight_decay=0.1)
+    models = sine.network(), sine.network()
+    short, plain = (make_optimizer(model, config) for model in models)
+    update, generator = Update(short), torch.Generator().manual_seed(1)
+    for index in range(12):
+        for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):
+            a.grad = torch.randn(a.shape, generator=generator)
+            b.grad = a.grad.clone()
+        if index == 5:  # a parameter that a step leaves out keeps its counter
+            models[0][0].bias.grad = models[1][0].bias.grad = None
+        if index == 8:  # a restored state is another object
+            short.load_state_dict(short.state_dict())
+        for optimizer in (short, plain):
+            set_rate(optimizer, learning_rate(config, index))
+        update()
+        plain.step()
+    for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.equal(a, b)
+        for kind in ("exp_avg", "exp_avg_sq", "step"):
+            assert torch.equal(short.state[a][kind], plain.state[b][kind])
+    assert short.state[models[0][0].bias]["step"] == 11

@@ -1,7 +1,8 @@
 """What any model has to beat: the mean field, the nearest car, and the coarse mesh.
 
-    mean field   at a point, the mean over the training cars at the corresponding point, which is the
-                 nearest in x/L, y/W, z/H and in the normal; coefficients are the training mean
+    mean field   at a point, the mean over the corresponding cells of the training cars, as many as
+                 there are cars: those nearest in x/L, y/W, z/H and in the normal; coefficients
+                 are the training mean
     nearest car  fields and coefficients of the training car that looks most alike
     coarse mesh  OpenFOAM on a mesh of less than half the cells: what the reference owes to its mesh
 
@@ -29,13 +30,14 @@ from ansatz.aero.compact import unpack
 from ansatz.aero.dataset import reference_quantities, solution_arrays
 from ansatz.aero.forces import Loads
 from ansatz.aero.loading import descriptions
+from ansatz.aero.question import asked_surface
 from ansatz.aero.stl import read_stl
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface, triangle_surface
 from ansatz.aero.truth import CarTruth
 
 NORMAL_WEIGHT = 0.3  # of normals against positions in units of the car's extents
-CELLS_PER_CAR = 1500  # of each training car in the mean field
+CELLS_PER_CAR = 1500  # of each training car in the mean field, at most
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,24 @@ def aligned(body: Body, surface: Surface) -> NDArray[np.float32]:
 def wanted(request: CarRequest) -> tuple[Body, Surface]:
     """The geometry of a request, and the cells at which its fields are wanted."""
     body = measure(read_stl(request.geometry), request.units)
-    if isinstance(request.cells, Surface):
-        return body, request.cells
-    return body, triangle_surface(torch.from_numpy(body.triangles))
+    surface = asked_surface(request)
+    if surface is None:
+        surface = triangle_surface(torch.from_numpy(body.triangles))
+    return body, surface
 
 
 def mean_field(store: Path) -> Callable[[CarRequest], CarAnswer]:
-    """The mean of the training cars."""
+    """The mean of the training cars.
+
+    Args:
+        store: Of the samples.
+    """
     training = Training(store)
     rng = np.random.default_rng(0)
     places, fields, coefficients = [], [], []
     for body, truth in training.cars:
-        chosen = rng.choice(len(truth.surface), CELLS_PER_CAR)
-        index = torch.from_numpy(chosen)
+        count = min(len(truth.surface), CELLS_PER_CAR)
+        index = torch.from_numpy(rng.choice(len(truth.surface), count, replace=False))
         places.append(aligned(body, truth.surface[index]))
         fields.append(dimensionless(truth)[index].numpy())
         coefficients.append(truth.coefficients)
@@ -100,7 +107,11 @@ def mean_field(store: Path) -> Callable[[CarRequest], CarAnswer]:
 
 
 def nearest_car(store: Path) -> Callable[[CarRequest], CarAnswer]:
-    """The training car that looks most alike."""
+    """The training car that looks most alike.
+
+    Args:
+        store: Of the samples.
+    """
     training = Training(store)
 
     def answer(request: CarRequest) -> CarAnswer:
@@ -117,7 +128,11 @@ def nearest_car(store: Path) -> Callable[[CarRequest], CarAnswer]:
 
 
 def coarse_mesh(store: Path) -> Callable[[CarRequest], CarAnswer | None]:
-    """The solution of the same car on the coarse mesh, for the cars of `aero/cars` that have one."""
+    """The solution of the same car on the coarse mesh, where `aero/cars` has one.
+
+    Args:
+        store: Of the samples; requests about its geometries are recognized.
+    """
     folder = Path(str(files("ansatz.aero") / "embedded/cars/coarse"))
 
     def answer(request: CarRequest) -> CarAnswer | None:

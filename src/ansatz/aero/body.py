@@ -1,10 +1,12 @@
 """A geometry as a model sees it: measured, cut into small cells, and folded onto one half.
 
-    solids -> meters, ground at its height -> triangles -> cells no longer than L/50
+    solids -> meters, ground at its height -> triangles -> cells no longer than L/30
            -> only the wetted ones: above the ground and in no other solid
-           -> halves: the left one, and the right one reflected if it differs
+           -> halves: that with y >= 0, and the other one reflected if it differs
 
-Fields are wanted at the file's triangles, forces as integrals over the cells.
+Fields are wanted at the file's triangles, forces as integrals over the cells. What other points see of
+the body are moments of a finer sample of it, of cells no longer than L/60: finer than the finest
+kernel of `ansatz.aero.cloud`, so that no tessellation shows.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,9 @@ from ansatz.aero.stl import Solid, Triangles
 from ansatz.aero.surface import Surface, triangle_surface
 from ansatz.aero.topology import bodies
 
-LONGEST = 1 / 50  # edge of a cell, in lengths of the body
+LONGEST = 1 / 30  # edge of a cell, in lengths of the body
+SAMPLE = 1 / 60  # edge of a cell of the finer sample
+SEAM = 1e-3  # of the width: how far the rim of a half body may be from its plane of symmetry
 MIRRORED = 0.003  # of the width: facets of symmetric wheels differ by up to 0.001
 
 
@@ -33,6 +37,7 @@ class Body:
         triangles: Of the file, in meters, x downstream, z up.
         cells: The wetted surface in small cells.
         parents: For each cell, the triangle that it is a part of.
+        sample: The wetted surface in finer cells.
         frame: Where the body stands and how large it is.
         frontal_area: m², above the ground.
         front_axle, wheelbase: m; None if there are no wheels to be seen.
@@ -43,6 +48,7 @@ class Body:
     triangles: Triangles
     cells: Surface
     parents: NDArray[np.intp]
+    sample: Surface
     frame: BodyFrame
     frontal_area: float
     front_axle: float | None
@@ -63,12 +69,12 @@ class Body:
         return self.frame.nose + self.frame.length / 2, 0.0, self.frame.ground
 
     def half(self, side: int) -> Surface:
-        """The cells of the half with y of a sign, reflected to y >= 0, in lengths of the body.
+        """The sample of the half with y of a sign, reflected to y >= 0, in lengths of the body.
 
         Args:
             side: 1 for the half with y >= 0, -1 for the other.
         """
-        mine = self.cells[torch.nonzero(self.cells.centers[:, 1] * side >= 0).squeeze(1)]
+        mine = self.sample[torch.nonzero(self.sample.centers[:, 1] * side >= 0).squeeze(1)]
         flip = torch.tensor([1.0, float(side), 1.0])
         length = self.frame.length
         return Surface(
@@ -104,7 +110,7 @@ def measure(solids: Sequence[Solid], units: str = "auto") -> Body:
     solids = bodies(upright(solids, found))
     notes = [*found.warnings]
     if found.is_half:
-        solids = [*solids, *(reflected(solid) for solid in solids)]
+        solids = completed(solids, SEAM * found.width)
         notes = [note for note in notes if not note.startswith("only half")]
         notes.append("only half of the body was given: it was mirrored at y = 0")
     triangles = merged(solids)
@@ -115,6 +121,7 @@ def measure(solids: Sequence[Solid], units: str = "auto") -> Body:
         triangles=triangles,
         cells=cells,
         parents=parents,
+        sample=wetted_cells(solids, found.ground, SAMPLE * found.length)[0],
         frame=BodyFrame(found.nose, found.length, found.width, found.height, found.ground),
         frontal_area=frontal_area(solids, found.ground),
         front_axle=found.front_axle,
@@ -122,6 +129,31 @@ def measure(solids: Sequence[Solid], units: str = "auto") -> Body:
         is_symmetric=found.asymmetry < MIRRORED,
         notes=tuple(notes),
     )
+
+
+def completed(solids: Sequence[Solid], seam: float) -> list[Solid]:
+    """The whole body from its half: each solid, and its reflection about y = 0.
+
+    A solid that reaches the plane of symmetry becomes one with its reflection, closed whether the
+    half had a lid there or not; a wheel beside the plane becomes two.
+
+    Args:
+        solids: Connected bodies on one side of y = 0, m.
+        seam: Distance from the plane up to which a corner lies on it, m.
+
+    Returns:
+        Closed solids.
+    """
+    whole = []
+    for solid in solids:
+        on_plane = np.abs(solid.triangles[:, :, 1]) < seam
+        wall = replace(solid, triangles=solid.triangles[~on_plane.all(axis=1)])
+        if on_plane.any():
+            both = np.concatenate([wall.triangles, reflected(wall).triangles])
+            whole.append(replace(solid, triangles=both))
+        else:
+            whole += [wall, reflected(wall)]
+    return whole
 
 
 def reflected(solid: Solid) -> Solid:

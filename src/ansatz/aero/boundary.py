@@ -17,13 +17,14 @@ only faces with n_y = 0, and a half body lacks only faces with y = 0: the lids t
 would add nothing, and the sign of V is that of the closed body.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ansatz.aero.polygons import Mesh, polygon_geometry
+from ansatz.aero.surface import Surface
 from ansatz.aero.vtkxml import Array
 
 Floats = NDArray[np.float64]
@@ -38,29 +39,14 @@ NAMES: dict[Convention, tuple[tuple[str, ...], tuple[str, ...]]] = {
 LARGEST_GAUGE = 30_000
 
 
-@dataclass(frozen=True, eq=False)
-class BoundaryGeometry:
-    """Cells of a wall.
-
-    Attributes:
-        centers: Shape (n, 3), m.
-        normals: Unit normals out of the body, shape (n, 3).
-        areas: Shape (n,), m².
-    """
-
-    centers: Floats
-    normals: Floats
-    areas: Floats
-
-
-def boundary_geometry(mesh: Mesh) -> BoundaryGeometry:
+def boundary_geometry(mesh: Mesh) -> Surface:
     """Measure a wall and turn its normals out of the body.
 
     Args:
         mesh: All walls of a body or of its half at y = 0, oriented alike.
 
     Returns:
-        Its cells.
+        Its cells, float32.
 
     Raises:
         ValueError: If the walls enclose nothing, so that no side is the outside.
@@ -69,7 +55,8 @@ def boundary_geometry(mesh: Mesh) -> BoundaryGeometry:
     volume = float((centers[:, 1] * normals[:, 1] * areas).sum())
     if abs(volume) < 1e-6 * float(areas.sum()) ** 1.5:
         raise ValueError("the polygons enclose no volume: they have no side that is the outside")
-    return BoundaryGeometry(centers, normals * np.sign(volume), areas)
+    parts = (centers, normals * np.sign(volume), areas)
+    return Surface(*(torch.from_numpy(part.astype(np.float32)) for part in parts))
 
 
 def boundary_fields(

@@ -28,8 +28,10 @@ from ansatz.core.artifacts import atomic, write_json
 from ansatz.report.bands import conformal_quantile
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the intervals
+LEAST_CARS = 9  # validation cars without which the widest interval has no ends
 STATIONS = 24
 FLOOR = {"cd": 0.002, "cl": 0.01, "clf": 0.005, "clr": 0.005, "cm_pitch": 0.005}  # σ₀
+SAME = 1e-6  # distance up to which two cars are one
 NEAR = 0.95  # share of the training cars that count as near to another
 
 
@@ -46,6 +48,16 @@ class Calibration:
     residuals: Mapping[str, Sequence[float]]
     known: Float[Tensor, "cars features"]
     typical: float
+
+    @property
+    def num_cars(self) -> int:
+        """Validation cars that it was fitted to."""
+        return min((len(values) for values in self.residuals.values()), default=0)
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether they were enough for all of `LEVELS`."""
+        return self.num_cars >= LEAST_CARS
 
     def bands(self, name: str, mean: float, spread: float) -> tuple[tuple[float, float], ...]:
         """The intervals of a coefficient at `LEVELS`; infinite where there were too few cars."""
@@ -75,7 +87,7 @@ def describe(cells: Surface, log_reynolds: float) -> Float[Tensor, " features"]:
         lengths or pure numbers; then the logarithm, scaled to weigh as much as a station.
     """
     station = (cells.centers[:, 0] * STATIONS).long().clamp(0, STATIONS - 1)
-    x, y, z = cells.centers.unbind(1)
+    _, y, z = cells.centers.unbind(1)
     zeros = torch.zeros(STATIONS)
     top = zeros.scatter_reduce(0, station, z, "amax", include_self=False)
     under = zeros.scatter_reduce(0, station, z, "amin", include_self=False)
@@ -95,14 +107,19 @@ def calibrate(
 
     Args:
         errors: By coefficient, pairs (error, spread between the members) of validation cars.
-        known: Descriptions of the training cars.
+        known: Descriptions of the training cars. Of a single one nothing can be said about how
+            far apart cars are, and distances are 0.
     """
     residuals = {
         name: sorted(abs(error) / (spread + FLOOR[name]) for error, spread in pairs)
         for name, pairs in errors.items()
     }
-    apart = torch.cdist(known, known).fill_diagonal_(float("inf")).min(1).values
-    return Calibration(residuals, known, typical=float(apart.quantile(NEAR)))
+    if len(known) < 2:
+        return Calibration(residuals, known[:0], typical=1.0)
+    # As differences: by the default's matrix product, distances below 1e-3 would be noise.
+    apart = torch.cdist(known, known, compute_mode="donot_use_mm_for_euclid_dist")
+    nearest = apart.fill_diagonal_(float("inf")).min(1).values
+    return Calibration(residuals, known, typical=max(float(nearest.quantile(NEAR)), SAME))
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:

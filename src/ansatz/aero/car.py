@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ansatz.aero.forces import Loads
+from ansatz.aero.painting import pressure_picture
 from ansatz.aero.stl import Triangles
 from ansatz.aero.surface import Surface
 from ansatz.aero.vtp import write_vtp
@@ -35,6 +36,7 @@ class CarRequest:
         cells: Surface cells to give the fields at, in place of the geometry's triangles: a `.vtp`
             file or a surface. Forces are always those on the geometry.
         seed: Of the random points.
+        picture: Whether files of the answer include a picture of Cp.
     """
 
     geometry: Path | bytes
@@ -47,6 +49,7 @@ class CarRequest:
     points: "Path | np.ndarray | None" = None
     cells: Path | Surface | None = None
     seed: Annotated[int, Ge(0)] = 0
+    picture: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class CarAnswer:
         triangles: Of the geometry, for pictures and files; None if fields are on other cells.
         pressure_deviation: Standard deviation of the pressure between the members, Pa.
         notes: What was noticed about the geometry, and done to it.
+        is_pictured: Whether `save` draws a picture of Cp.
     """
 
     surface: Surface
@@ -101,6 +105,7 @@ class CarAnswer:
     triangles: Triangles | None = None
     pressure_deviation: Float[Tensor, " cells"] | None = None
     notes: tuple[str, ...] = field(default=())
+    is_pictured: bool = False
 
     @property
     def intervals(self) -> dict[str, Interval]:
@@ -138,7 +143,7 @@ class CarAnswer:
         return {name: values.numpy() for name, values in arrays.items()}
 
     def save(self, folder: Path, stem: str) -> list[Path]:
-        """Write `stem.npz`, and `stem.vtp` if the fields are on the geometry's triangles."""
+        """Write `stem.npz`; if the fields are on the geometry's triangles, `.vtp` and `.png` too."""
         folder.mkdir(parents=True, exist_ok=True)
         written = [folder / f"{stem}.npz"]
         arrays = self.fields() | {
@@ -151,11 +156,17 @@ class CarAnswer:
         with atomic(written[0]) as part:
             np.savez(part, allow_pickle=False, **arrays)
         if self.triangles is not None:
-            written.append(folder / f"{stem}.vtp")
-            write_vtp(
-                written[-1],
-                self.triangles.reshape(-1, 3),
-                np.arange(3 * len(self.triangles)).reshape(-1, 3),
-                self.fields(),
-            )
+            written += self.save_triangles(folder, stem, self.triangles)
+        return written
+
+    def save_triangles(self, folder: Path, stem: str, triangles: Triangles) -> list[Path]:
+        """Write `stem.vtp`, and `stem.png` if a picture is wanted."""
+        written = [folder / f"{stem}.vtp"]
+        corners = np.arange(3 * len(triangles)).reshape(-1, 3)
+        write_vtp(written[0], triangles.reshape(-1, 3), corners, self.fields())
+        if self.is_pictured:
+            written.append(folder / f"{stem}.png")
+            cp = self.pressure / self.loads.stream.dynamic_pressure
+            with atomic(written[-1]) as part:
+                part.write_bytes(pressure_picture(triangles, self.surface, cp))
         return written

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ansatz.aero.surface import Surface
 
-RADII = (0.01, 0.02, 0.04, 0.08, 0.16)  # of the kernels, in lengths of the body
+RADII = (0.02, 0.04, 0.08, 0.16, 0.32)  # of the kernels, in lengths of the body
 MOMENTS = 7  # channels of a splat: area, area x normal, area x position
 LOCAL_FEATURES = 7 * len(RADII)
 
@@ -154,8 +154,10 @@ def distance(
     """Signed distance of points from a half body, and the direction away from it.
 
     Args:
-        cells: Of the half body. Each counts as a disc of its area, so that the distance is exact
-            above a plane, and within a cell's size elsewhere.
+        cells: Of the half body. The one with the nearest center counts, as a disc of its area in
+            its plane: beyond a cell's size the distance is that from the surface, and closer it is
+            exact above the disc. Its sign is that side of the disc's plane: at a sharp edge a point
+            within a cell's size may pass for one inside.
         points: y >= 0.
 
     Returns:

@@ -2,8 +2,8 @@
 
 Half bodies (y >= 0) of parametric road cars, solved with OpenFOAM on two meshes
 (`ansatz.aero.campaign` makes them, `docs/aero.md` says how). Only the solutions are stored: car
-number N is the same geometry for ever (`ansatz.aero.parametric.sample_car`). The split is by number:
-training below 800, validation 801 to 899, test 901 to 999.
+number N is the same geometry for ever (`ansatz.aero.parametric.sample_car`). The split is by
+number: training below 800, validation 800 to 899, test from 900 on.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,7 +55,8 @@ class Cars:
         paths = sorted((raw / self.fidelity).glob("car_*.npz"), key=car_number)
         if not paths:
             raise FileNotFoundError(
-                f"{raw / self.fidelity} holds no car_*.npz. Bring them first: ansatz fetch aero/cars"
+                f"{raw / self.fidelity} holds no car_*.npz. Bring them first: "
+                "ansatz fetch aero/cars"
             )
         for path in paths:
             number = car_number(path)
@@ -95,8 +96,8 @@ def car_number(path: Path) -> int:
 
 
 def half_geometry(body: Body) -> dict[str, NDArray[np.float32]]:
-    """The left half of a geometry, m."""
-    cells = body.cells[torch.nonzero(body.cells.centers[:, 1] >= 0).squeeze(1)]
+    """The half of a geometry with y >= 0, m."""
+    cells = body.sample[torch.nonzero(body.sample.centers[:, 1] >= 0).squeeze(1)]
     return {
         "cells_xyz": cells.centers.numpy(),
         "cells_normal": cells.normals.numpy(),

@@ -88,7 +88,7 @@ def chunks(tensors: Tensors, name: str) -> Iterator[tuple[int, Tensor, Tensor]]:
     points, normals = tensors[f"{name}_points"], tensors[f"{name}_normals"]
     for side in range(2):
         mine = torch.nonzero(tensors[f"{name}_sides"] == side).squeeze(1)
-        for index in mine.split(CHUNK) if len(mine) else ():
+        for index in torch.split(mine, CHUNK) if len(mine) else ():
             yield side, index, features(tensors, side, points[index], normals[index])
 
 

@@ -1,8 +1,8 @@
 """Points of a whole body as points of its halves, each evaluated once.
 
-The network knows halves, y >= 0. A point with y < 0 is asked at its reflection: in the left half if the
-body is its own mirror image, otherwise in the right half reflected. Points that fall on one another
-are asked once; `unfold` brings the answers back.
+The network knows halves, y >= 0. A point with y < 0 is asked at its reflection: in the half with
+y >= 0 if the body is its own mirror image, otherwise in the other one reflected. Points that fall
+on one another are asked once; `unfold` brings the answers back.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Folded:
     Attributes:
         points: In lengths, y >= 0, without repetition.
         normals: Unit normals at them.
-        sides: 0 for the left half, 1 for the right one reflected.
+        sides: 0 for the half with y >= 0, 1 for the other one reflected.
         picks: For each of them, the original point that it is.
         source: For each original point, the index of its folded one.
         signs: For each original point, the sign of its y.
@@ -50,6 +50,9 @@ def fold(body: Body, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]
         body: Decides whether one half stands for both.
         points: m.
         normals: Unit normals at them.
+
+    Returns:
+        The points to ask at, and the way back to those given.
     """
     signs = torch.where(points[:, 1] < 0, -1.0, 1.0)
     flip = torch.stack([torch.ones_like(signs), signs, torch.ones_like(signs)], 1)
@@ -81,6 +84,9 @@ def unfold(values: Float[Tensor, "m 4"], source: Tensor, signs: Tensor) -> Float
         values: A scalar and a vector per folded point.
         source: Of `Folded`.
         signs: Of `Folded`.
+
+    Returns:
+        The same per original point.
     """
     spread = values[source]
     flip = torch.ones_like(spread)

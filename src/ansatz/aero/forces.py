@@ -138,7 +138,22 @@ def surface_loads(
     reference_length: float,
     center: Float[Tensor, " 3"],
 ) -> Loads:
-    """Force and moment of one solution, with the reference quantities that belong to them."""
+    """Force and moment of one solution, with the reference quantities that belong to them.
+
+    Args:
+        surface: The body, as cells with outward unit normals.
+        pressure: Gauge pressure, Pa.
+        shear: Wall shear stress, Pa, downstream where the flow is attached.
+        stream: The free stream.
+        reference_area: m².
+        reference_length: m, of the moment coefficients.
+        center: The point the moment is taken about, m.
+
+    Raises:
+        ValueError: If a reference quantity is not positive.
+    """
+    if reference_area <= 0:
+        raise ValueError(f"the reference area must be positive, got {reference_area} m²")
     if reference_length <= 0:
         raise ValueError(f"the reference length must be positive, got {reference_length} m")
     return Loads(

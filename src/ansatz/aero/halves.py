@@ -7,10 +7,12 @@ y >= 0. A batch is a few halves with
     surface  random cells of the CFD solution, where it answers
     volume   random points of the flow
 
-all drawn from the position of the run alone (`ansatz.core.recipe.Position`).
+A body that is not its own mirror image is two halves, the one with y < 0 reflected; of each, the
+network is told that the other one is its reflection, as when it predicts. All points are drawn
+from the position of the run alone (`ansatz.core.recipe.Position`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,10 +24,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ansatz.aero.cloud import BodyFrame, distance, local_features, splat
-from ansatz.aero.model import point_features, volume_features
+from ansatz.aero.model import VOLUME_FEATURES, VOLUME_OUTPUTS, point_features, volume_features
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface
-from ansatz.core.recipe import Batches, Position, Split
+from ansatz.core.recipe import Arrays, Batches, Position, Split
 from ansatz.store.samples import Store
 
 
@@ -71,6 +73,11 @@ class Draws:
     volume: Annotated[int, Ge(1)] = 512
 
 
+PARTS = {  # arrays of a sample by the places that they belong to
+    "cells_xyz": ("cells_xyz", "cells_normal", "cells_area"),
+    "surface_xyz": ("surface_xyz", "surface_normal", "surface_area", "cp", "cf"),
+    "volume_xyz": ("volume_xyz", "u", "volume_cp", "nut", "k"),
+}
 SMALLEST_VISCOSITY = 1e-7  # νt/(U L) below which the flow counts as laminar
 SMALLEST_ENERGY = 1e-7  # k/U², likewise
 
@@ -131,11 +138,11 @@ def half_batches(store: Path, split: Split, batch_size: int, draws: Draws) -> Ba
         Batches with the keys `anchors` (b, m, f), `weights` (b, m), `surface` (b, n, f), `places`,
         `area_vectors` (b, n, 3), `fields` (b, n, 4), `volume` (b, k, f + 2), `flow` (b, k, 6),
         `cells` (b,), how many there are to draw from, and `reference_area` (b,).
+
+    Raises:
+        FileNotFoundError: If there is nothing to draw from.
     """
-    samples = Store(store)
-    halves = [half(samples.load(name), samples.meta(name)) for name in samples.names(split)]
-    if not halves:
-        raise FileNotFoundError(f"{store} has no samples of the {split} split: prepare them first")
+    halves = list(solved_halves(Store(store), split))
 
     def batch(position: Position) -> dict[str, Tensor]:
         rng = position.rng()
@@ -145,11 +152,58 @@ def half_batches(store: Path, split: Split, batch_size: int, draws: Draws) -> Ba
     return batch
 
 
+def solved_halves(samples: Store, split: Split) -> Iterator[Half]:
+    """The halves of all samples of a split; where forces alone are known, there is none.
+
+    Raises:
+        FileNotFoundError: If the split is empty, or no sample of it has fields.
+    """
+    names = samples.names(split)
+    if not names:
+        raise FileNotFoundError(
+            f"{samples.folder} has no samples of the {split} split: prepare them first"
+        )
+    count = 0
+    for name in names:
+        arrays, meta = samples.load(name), samples.meta(name)
+        if len(arrays["surface_xyz"]):
+            count += 1
+            yield from (half(side, meta) for side in sides(arrays, meta))
+    if not count:
+        raise FileNotFoundError(
+            f"the {len(names)} samples of the {split} split in {samples.folder} hold forces and no "
+            "fields to learn from. Fetch the solutions on the surface, too, and prepare again"
+        )
+
+
+def sides(arrays: Arrays, meta: Mapping[str, Any]) -> Iterator[Arrays]:
+    """The half bodies of a sample: itself, or both halves of a whole body, with y >= 0.
+
+    Args:
+        arrays: As `half` takes them, with y of any sign in a whole body.
+        meta: `is_half`.
+    """
+    if meta["is_half"]:
+        yield arrays
+        return
+    for sign in (1, -1):
+        found: dict[str, NDArray[Any]] = {}
+        for places, names in PARTS.items():
+            mine = (arrays[places][:, 1] < 0) == (sign < 0)
+            found |= {name: reflected(arrays[name][mine], sign) for name in names}
+        yield found
+
+
+def reflected(values: NDArray[Any], sign: int) -> NDArray[Any]:
+    """Scalars as they are, vectors with y multiplied by a sign."""
+    return values * np.array([1, sign, 1], values.dtype) if values.ndim == 2 else values
+
+
 def drawn(body: Half, draws: Draws, rng: np.random.Generator) -> dict[str, Tensor]:
     """Random points of a half body: what one element of a batch holds."""
     anchors = torch.from_numpy(rng.integers(len(body.weights), size=draws.anchors))
     surface = torch.from_numpy(rng.integers(len(body.fields), size=draws.surface))
-    volume = torch.from_numpy(rng.integers(len(body.flow), size=draws.volume))
+    volume, flow = drawn_flow(body, draws.volume, rng)
     return {
         "anchors": body.anchors[anchors],
         "weights": body.weights[anchors],
@@ -157,11 +211,19 @@ def drawn(body: Half, draws: Draws, rng: np.random.Generator) -> dict[str, Tenso
         "places": body.places[surface],
         "area_vectors": body.area_vectors[surface],
         "fields": body.fields[surface],
-        "volume": body.volume[volume],
-        "flow": body.flow[volume],
+        "volume": volume,
+        "flow": flow,
         "cells": torch.tensor(float(len(body.fields))),
         "reference_area": torch.tensor(body.reference_area),
     }
+
+
+def drawn_flow(body: Half, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Random points of the flow; where it was not kept, points of which nothing is known."""
+    if not len(body.flow):
+        return torch.zeros(count, VOLUME_FEATURES), torch.full((count, VOLUME_OUTPUTS), torch.nan)
+    chosen = torch.from_numpy(rng.integers(len(body.flow), size=count))
+    return body.volume[chosen], body.flow[chosen]
 
 
 def stacked(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

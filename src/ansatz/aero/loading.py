@@ -6,11 +6,12 @@ calibration.*         intervals and distances (`ansatz.aero.calibration`)
 """
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ansatz.aero.calibration import (
@@ -27,6 +28,7 @@ from ansatz.aero.predictor import CarPredictor, member_loads
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface
 from ansatz.core.artifacts import PROVENANCE
+from ansatz.core.recipe import Split
 from ansatz.store.samples import Store
 
 WEIGHTS = "model.safetensors"
@@ -42,9 +44,11 @@ def load_predictor(folder: Path) -> CarPredictor:
     for name in (WEIGHTS, PROVENANCE):
         if not (folder / name).exists():
             raise FileNotFoundError(f"{folder} has no {name}: it is no finished training run")
-    shape = json.loads((folder / PROVENANCE).read_text())["recipe"]["model"]
-    model = Domino(**shape).build()
-    weights = load_file(folder / WEIGHTS)
+    model = read_shape(folder / PROVENANCE).build()
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ValueError(f"{folder / WEIGHTS} is damaged: {error}. Restore it") from error
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     if expected != found:
@@ -55,6 +59,23 @@ def load_predictor(folder: Path) -> CarPredictor:
         )
     model.load_state_dict(weights)
     return CarPredictor(model.eval(), load_calibration(folder))
+
+
+def read_shape(path: Path) -> Domino:
+    """The shape of the network that a provenance file describes.
+
+    Raises:
+        ValueError: If it describes none of this kind.
+    """
+    recipe = json.loads(path.read_text()).get("recipe", {})
+    shape = recipe.get("model", {})
+    known = {field.name for field in fields(Domino)}
+    if not shape or not known.issuperset(shape):
+        raise ValueError(
+            f"{path} describes the network by {sorted(shape) or 'nothing'}; expected "
+            f"{sorted(known)}: it is no checkpoint of aero, or of another version"
+        )
+    return Domino(**shape)
 
 
 def calibrate_checkpoint(folder: Path, store: Path) -> None:
@@ -79,11 +100,11 @@ def calibrate_checkpoint(folder: Path, store: Path) -> None:
     save_calibration(folder, calibrate(errors, descriptions(store)))
 
 
-def descriptions(store: Path) -> torch.Tensor:
-    """What the training cars look like, (cars, features)."""
+def descriptions(store: Path, split: Split = "train") -> torch.Tensor:
+    """What the cars of a split look like, (cars, features)."""
     samples = Store(store)
     found = []
-    for name in samples.names("train"):
+    for name in samples.names(split):
         arrays, meta = samples.load(name), samples.meta(name)
         frame = BodyFrame(**meta["frame"])
         cells = Surface(

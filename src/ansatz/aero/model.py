@@ -52,9 +52,16 @@ class Domino:
     members: Annotated[int, Ge(1)] = 1
 
     def build(self) -> "DominoEnsemble":
-        """The ensemble with fresh weights."""
+        """The ensemble with fresh weights.
+
+        Raises:
+            ValueError: If the heads cannot share the width evenly.
+        """
         if self.width % self.heads:
-            raise ValueError(f"width={self.width} is no multiple of heads={self.heads}")
+            raise ValueError(
+                f"width={self.width} is no multiple of heads={self.heads}: every head takes an "
+                "equal share of the width"
+            )
         return DominoEnsemble(self)
 
 
@@ -92,7 +99,8 @@ class Block(nn.Module):
     def membership(self, points: Float[Tensor, "b n w"]) -> Float[Tensor, "b heads n slices"]:
         """To which slices each point belongs; sums to one over the slices."""
         logits = self.assign(points).unflatten(-1, (self.heads, -1))
-        return logits.transpose(1, 2).softmax(-1)
+        member: Tensor = logits.transpose(1, 2).softmax(-1)
+        return member
 
     def pool(
         self, anchors: Float[Tensor, "b m w"], weights: Float[Tensor, "b m"]

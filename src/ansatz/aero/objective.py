@@ -1,13 +1,13 @@
 """What training minimizes: errors of fields, and of the forces that they add up to.
 
-Per member and half body, with errors e of Cp, Cf and of the fields of the flow, shares w of the area,
-and scales s that make a typical field one,
+Per member and half body, with errors e of Cp, Cf and of the fields of the flow, shares w of the
+area, and scales s that make a typical field one,
 
     L = Σ w e_p²/s_p² + λ_f Σ w |e_τ|²/s_τ² + λ_v mean e_v²/s_v²
       + λ_F (ΔCd² + ΔCl² + ΔCm²)/s_F²
 
-The force errors are the integral of `ansatz.aero.forces` over the drawn cells, scaled up to the whole
-surface: an unbiased estimate whose noise only repeats what the first two terms ask for.
+The force errors are the integral of `ansatz.aero.forces` over the drawn cells, scaled up to the
+whole surface: an unbiased estimate whose noise only repeats what the first two terms ask for.
 """
 
 from dataclasses import dataclass
@@ -48,6 +48,9 @@ class FieldsAndForces:
             model: The ensemble; the batch size is a multiple of its number of members.
             batch: As `ansatz.aero.halves.half_batches` makes it.
             rng: Not used: all draws are in the batch.
+
+        Raises:
+            ValueError: If the batch cannot be shared evenly by the members.
         """
         assert isinstance(model, DominoEnsemble)
         count = len(model.members)

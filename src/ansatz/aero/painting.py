@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from ansatz.aero.body import LONGEST
-from ansatz.aero.car import CarAnswer, CarRequest
-from ansatz.aero.placement import frame, upright
+from ansatz.aero.body import SAMPLE, measure
 from ansatz.aero.solids import subdivide
 from ansatz.aero.stl import Triangles, read_stl
 from ansatz.aero.surface import Surface
+from ansatz.report.gallery import panels
 from ansatz.report.pictures import Pixels, Scale, render
 
 CP = Scale("Cp", -1.0, 1.0, "RdYlBu_r")
@@ -22,13 +21,9 @@ NEIGHBORS = 4
 
 
 def small_triangles(geometry: Path | bytes) -> Triangles:
-    """The triangles of a geometry, small enough to be painted with one value each, m."""
-    solids = read_stl(geometry)
-    found = frame(solids)
-    parts = [
-        subdivide(solid.triangles, LONGEST * found.length)[0] for solid in upright(solids, found)
-    ]
-    return np.concatenate(parts)
+    """The triangles of a geometry, of both halves, small enough to be painted smoothly, m."""
+    body = measure(read_stl(geometry))
+    return subdivide(body.triangles, SAMPLE * body.frame.length)[0]
 
 
 def corner_values(
@@ -70,7 +65,12 @@ def painted(
     return render(triangles, corner_values(triangles, surface, values), view, scale, width=width)
 
 
-def pressure_picture(request: CarRequest, answer: CarAnswer, view: str = "iso") -> Pixels:
-    """The predicted Cp on the body."""
-    cp = answer.pressure / answer.loads.stream.dynamic_pressure
-    return painted(small_triangles(request.geometry), answer.surface, cp, view=view)
+def pressure_picture(
+    triangles: Triangles, surface: Surface, cp: Float[Tensor, " cells"]
+) -> bytes:
+    """Cp on a body from the front and from behind, as a PNG."""
+    small = subdivide(triangles, SAMPLE * float(np.ptp(triangles[..., 0])))[0]
+    views = [painted(small, surface, cp, view=view) for view in ("iso", "iso-rear")]
+    data = panels(views, ("Cp", ""), scales=(CP, None), columns=2, form="png").data
+    assert isinstance(data, bytes)
+    return data

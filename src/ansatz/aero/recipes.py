@@ -1,10 +1,12 @@
 """The recipes of aero."""
 
+from dataclasses import replace
+
 from ansatz.aero.baselines import coarse_mesh, mean_field, nearest_car
 from ansatz.aero.car import CarRequest
 from ansatz.aero.checks import CHECKS
 from ansatz.aero.dataset import Cars
-from ansatz.aero.drivaerml import DrivAerMLFiles
+from ansatz.aero.drivaerml_dataset import DrivAerML
 from ansatz.aero.loading import calibrate_checkpoint, load_predictor
 from ansatz.aero.model import Domino
 from ansatz.aero.objective import FieldsAndForces
@@ -45,4 +47,19 @@ def cars() -> Recipe:
         repair=repair,
         dialects={"domino-nim": NIM},
         shipped="ansatz.aero/embedded/checkpoint",
+    )
+
+
+def drivaerml() -> Recipe:
+    """DrivAerML: 484 detailed cars with scale-resolving solutions, fetched run by run.
+
+    The checkpoint is that of `aero/cars`: unfamiliar cars for it, and its answers say so.
+    """
+    return replace(
+        cars(),
+        name="aero/drivaerml",
+        title="drag, lift and surface fields of DrivAerML's 484 cars",
+        data=DrivAerML(),
+        baselines={},
+        references={},
     )

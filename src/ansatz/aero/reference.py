@@ -65,14 +65,16 @@ def openfoam(
 
 
 def flow_truth(flow: FlowSolution, request: CarRequest) -> CarTruth:
-    """A solution as the truth about a request, moved back to where its geometry stands."""
+    """A solution as the truth about a request, moved back to where its geometry stands.
+
+    Args:
+        flow: Around the whole body, with its nose at x = 0 and the ground at z = 0.
+        request: What was asked.
+    """
     body = measure(read_stl(request.geometry), request.units)
     stream = FreeStream(request.speed, request.density)
     q = stream.dynamic_pressure
     shift = torch.tensor([body.frame.nose, 0.0, body.frame.ground])
-    mean, scatter = flow.record.coefficients, {}
-    for name in ("Cd", "Cl"):
-        scatter[name.lower()] = mean[name][1]
     return CarTruth(
         name=flow.record.solver,
         surface=Surface(
@@ -86,5 +88,5 @@ def flow_truth(flow: FlowSolution, request: CarRequest) -> CarTruth:
         reference_area=request.reference_area or body.frontal_area,
         reference_length=request.reference_length or body.reference_length,
         center=body.moment_center,
-        scatter=scatter,
+        scatter={name.lower(): flow.record.coefficients[name][1] for name in ("Cd", "Cl")},
     )

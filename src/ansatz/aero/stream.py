@@ -1,7 +1,8 @@
 """The free stream: speed, density and viscosity of the air far ahead of the body.
 
 Axes: x downstream, z up, y completes the right-handed frame (to the right of a driver, who looks
-against x); drag is along +x, lift along +z. With dynamic pressure q = ρU²/2, fields are compared without dimension:
+against x); drag is along +x, lift along +z. With dynamic pressure q = ρU²/2, fields are compared
+without dimension:
 
     Cp = (p - p∞)/q        Cf = τ/q        u/U        νt/(U L)
 
@@ -9,6 +10,7 @@ so that speed and density enter a prediction as physics: Cp depends on them thro
 number alone.
 """
 
+import math
 from dataclasses import dataclass
 
 AIR_VISCOSITY = 1.5e-5  # m²/s: air at 20 °C, the value of the DrivAerML and of our own solutions
@@ -24,7 +26,7 @@ class FreeStream:
         viscosity: Kinematic viscosity, m²/s.
 
     Raises:
-        ValueError: If one of them is not positive.
+        ValueError: If one of them is not positive and finite.
     """
 
     speed: float
@@ -34,14 +36,16 @@ class FreeStream:
     def __post_init__(self) -> None:
         for name in ("speed", "density", "viscosity"):
             value = getattr(self, name)
-            if not value > 0:
-                raise ValueError(f"the {name} of the free stream must be positive, got {value}")
+            if not 0 < value < math.inf:
+                raise ValueError(
+                    f"the {name} of the free stream must be positive and finite, got {value}"
+                )
 
     @property
     def dynamic_pressure(self) -> float:
-        """q = ρU²/2, Pa."""
+        """The dynamic pressure q = ρU²/2, Pa."""
         return 0.5 * self.density * self.speed**2
 
     def reynolds(self, length: float) -> float:
-        """Reynolds number U L / ν."""
+        """Reynolds number U L / ν, with a length in m."""
         return self.speed * length / self.viscosity

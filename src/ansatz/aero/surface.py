@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+UNIT = 1e-3  # how far the length of a unit normal may be from one
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -22,7 +24,7 @@ class Surface:
         areas: m².
 
     Raises:
-        ValueError: If the shapes do not agree, or a normal is not of unit length.
+        ValueError: If the shapes do not agree, or a normal is not of unit length or is NaN.
     """
 
     centers: Float[Tensor, "cells 3"]
@@ -36,8 +38,12 @@ class Surface:
                 f"a surface of {count} areas needs centers and normals of shape ({count}, 3), "
                 f"got {tuple(self.centers.shape)} and {tuple(self.normals.shape)}"
             )
-        if count and (self.normals.norm(dim=-1) - 1).abs().max() > 1e-3:
-            raise ValueError("the normals of a surface must have unit length")
+        longest = (self.normals.norm(dim=-1) - 1).abs().max() if count else 0.0
+        if not longest <= UNIT:
+            raise ValueError(
+                f"the normals of a surface must have unit length, and one is off by {longest:.3g}. "
+                "Divide them by their lengths; cells without area have none and must be left out"
+            )
 
     def __len__(self) -> int:
         return len(self.areas)
@@ -46,7 +52,7 @@ class Surface:
         return Surface(self.centers[index], self.normals[index], self.areas[index])
 
     def mirrored(self) -> "Surface":
-        """The surface and its reflection at y = 0: the whole body from its left half."""
+        """The surface and its reflection at y = 0: the whole body from one half."""
         flip = torch.tensor([1.0, -1.0, 1.0], dtype=self.centers.dtype)
         return Surface(
             torch.cat([self.centers, self.centers * flip]),

@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from ansatz.aero.solids import area_vectors
+from ansatz.aero.solids import area_vectors, merged
 from ansatz.aero.stl import Solid, Triangles
 
 Indices = NDArray[np.intp]
@@ -107,12 +107,17 @@ def body_labels(corners: Indices) -> Indices:
 
 
 def bodies(solids: Sequence[Solid]) -> list[Solid]:
-    """Every connected body as a solid of its own, under the name of the solid it comes from."""
+    """Every connected body as a solid of its own, under the name of the first solid it is part of.
+
+    Solids that are patches of one surface, as a file may name them, become one body.
+    """
+    triangles = merged(solids)
+    owner = np.repeat(np.arange(len(solids)), [len(solid.triangles) for solid in solids])
+    labels = body_labels(weld(triangles))
+    _, first = np.unique(labels, return_index=True)
     return [
-        Solid(solid.name, solid.triangles[labels == body])
-        for solid in solids
-        for labels in [body_labels(weld(solid.triangles))]
-        for body in range(int(labels.max()) + 1)
+        Solid(solids[owner[index]].name, triangles[labels == labels[index]])
+        for index in np.sort(first)
     ]
 
 

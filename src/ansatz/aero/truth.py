@@ -1,6 +1,7 @@
 """What a solver or a measurement says about a car."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -38,7 +39,7 @@ class CarTruth:
     scatter: dict[str, float] = field(default_factory=dict)
     stated: dict[str, float] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def loads(self) -> Loads:
         """Force and moment, integrated over the solution's cells."""
         return surface_loads(

@@ -1,0 +1,1 @@
+"""What every part builds upon: the seam, overrides, artifacts, and words for mistakes."""

@@ -11,15 +11,30 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 PROVENANCE = "provenance.json"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """An artifact that another one came from.
+
+    Attributes:
+        path: Where it was.
+        sha256: Of its content.
+    """
+
+    path: Path
+    sha256: str
 
 
 @contextmanager
@@ -59,13 +74,19 @@ def plain(value: object) -> object:
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file, or of a folder's names and contents without its provenance."""
+    """The sha256 of a file, or of the names and contents of a folder.
+
+    Hidden files do not count, since `atomic` leaves one where a process was killed; nor does
+    provenance, since it tells when and where and not what.
+    """
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     total = hashlib.sha256()
-    for file_path in sorted(p for p in path.rglob("*") if p.is_file() and p.name != PROVENANCE):
-        total.update(f"{file_path.relative_to(path)} {digest(file_path)}\n".encode())
+    inner = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file()}
+    for name in sorted(inner):
+        if inner[name].name != PROVENANCE and not inner[name].name.startswith("."):
+            total.update(f"{name} {digest(inner[name])}\n".encode())
     return total.hexdigest()
 
 
@@ -74,7 +95,7 @@ def write_provenance(
     recipe: object,
     *,
     overrides: Mapping[str, object] | None = None,
-    parents: Mapping[str, Path] | None = None,
+    parents: Mapping[str, Parent] | None = None,
     **more: object,
 ) -> dict[str, Any]:
     """Write `provenance.json` into an artifact's folder.
@@ -83,21 +104,18 @@ def write_provenance(
         folder: Of the artifact.
         recipe: As resolved.
         overrides: What was changed from the recipe's defaults.
-        parents: The artifacts that this one came from, by role; their digests are recorded.
+        parents: The artifacts that this one came from, by role.
         more: Anything else worth knowing.
 
     Returns:
         What was written.
     """
     content: dict[str, Any] = {
-        "command": " ".join(["ansatz", *sys.argv[1:]]) if sys.argv else "",
+        "command": command(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": recipe,
         "overrides": dict(overrides or {}),
-        "parents": {
-            role: {"path": str(path), "sha256": digest(path)}
-            for role, path in (parents or {}).items()
-        },
+        "parents": dict(parents or {}),
         "versions": versions(),
         "machine": machine(),
         **more,
@@ -105,6 +123,23 @@ def write_provenance(
     write_json(folder / PROVENANCE, content)
     loaded: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
     return loaded
+
+
+def read_provenance(folder: Path) -> dict[str, Any] | None:
+    """The provenance of an artifact; None if the folder has none."""
+    path = folder / PROVENANCE
+    if not path.exists():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def command() -> str:
+    """The command that is running, as one would type it; empty inside an interpreter."""
+    if not sys.argv or not sys.argv[0]:
+        return ""
+    name = Path(sys.argv[0]).name
+    return shlex.join(["ansatz" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
 def versions() -> dict[str, str]:

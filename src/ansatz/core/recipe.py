@@ -60,7 +60,7 @@ class Manifest:
         source: `hf://datasets/OWNER/NAME@REVISION`, `https://...`, `file:///...`, or
             `embedded:PACKAGE/FOLDER` for data that the distribution carries.
         files: What to bring.
-        license: Name of the data's licence.
+        license: Name of the data's license.
     """
 
     source: str
@@ -153,11 +153,12 @@ class Loss:
 
 
 class Objective(Protocol):
-    """The loss of a model on a batch; every random draw comes from the generator."""
+    """What training minimizes."""
 
     def __call__(
         self, model: "nn.Module", batch: "dict[str, Tensor]", rng: "torch.Generator"
-    ) -> Loss: ...
+    ) -> Loss:
+        """The loss of a model on a batch; every random draw comes from the generator."""
 
 
 class ModelConfig(Protocol):

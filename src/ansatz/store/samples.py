@@ -4,8 +4,9 @@ Each file is written whole or not at all and carries its split and its scalars i
 that `prepare` may be stopped anywhere and run again. Arrays are memory-mapped when they are read.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from ansatz.core.artifacts import atomic
+from ansatz.core.artifacts import atomic, digest, plain
 from ansatz.core.recipe import Sample, Split
 
 SUFFIX = ".safetensors"
+KEY = "sample"
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,14 @@ class Store:
     folder: Path
 
     def __post_init__(self) -> None:
-        if not any(self.folder.glob("*" + SUFFIX)):
+        if not sample_files(self.folder):
             raise FileNotFoundError(
                 f"{self.folder} holds no samples. Make them first: ansatz prepare RECIPE"
             )
 
     def names(self, split: Split | None = None) -> list[str]:
-        """Names of the samples of a split, or of all, sorted."""
-        paths = sorted(self.folder.glob("*" + SUFFIX), key=lambda path: natural(path.stem))
+        """Names of the samples of a split, or of all; `car_9` comes before `car_10`."""
+        paths = sample_files(self.folder)
         return [path.stem for path in paths if split is None or header(path)["split"] == split]
 
     def load(self, name: str) -> dict[str, NDArray[Any]]:
@@ -49,12 +51,19 @@ class Store:
 
     def meta(self, name: str) -> dict[str, Any]:
         """The scalars of a sample."""
-        found: dict[str, Any] = json.loads(header(self.folder / (name + SUFFIX))["meta"])
+        found: dict[str, Any] = header(self.folder / (name + SUFFIX))["meta"]
         return found
 
+    def digest(self) -> str:
+        """A hash of all samples, of nothing else that may lie in the folder."""
+        lines = [f"{path.name} {digest(path)}\n" for path in sample_files(self.folder)]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
-def write_samples(samples: Iterator[Sample], folder: Path) -> Iterator[Sample]:
+
+def write_samples(samples: Iterable[Sample], folder: Path) -> Iterator[Sample]:
     """Write samples as they come, and hand them on.
+
+    After the last one, samples of an earlier run that the data no longer has are removed.
 
     Args:
         samples: To write.
@@ -63,19 +72,40 @@ def write_samples(samples: Iterator[Sample], folder: Path) -> Iterator[Sample]:
     Yields:
         Each sample after its file is complete.
     """
+    written = set()
     for sample in samples:
-        arrays = {name: np.ascontiguousarray(array) for name, array in sample.arrays.items()}
-        words = {"split": sample.split, "meta": json.dumps(dict(sample.meta))}
-        with atomic(folder / (sample.name + SUFFIX)) as part:
-            save_file(arrays, part, metadata=words)
+        # Not ascontiguousarray, which turns a scalar into an array of one number.
+        arrays = {name: np.asarray(array, order="C") for name, array in sample.arrays.items()}
+        about = {"split": sample.split, "meta": dict(sample.meta)}
+        path = folder / (sample.name + SUFFIX)
+        with atomic(path) as part:
+            # One key: safetensors writes several in an order that differs from run to run.
+            save_file(arrays, part, metadata={KEY: json.dumps(about, default=plain)})
+        written.add(path)
         yield sample
+    for path in set(sample_files(folder)) - written:
+        header(path)  # refuses to remove what is no sample
+        path.unlink()
 
 
-def header(path: Path) -> dict[str, str]:
-    """What the header of a sample's file says."""
+def sample_files(folder: Path) -> list[Path]:
+    """The files of a store, in natural order; hidden ones are leftovers of a killed process."""
+    paths = [path for path in folder.glob("*" + SUFFIX) if not path.name.startswith(".")]
+    return sorted(paths, key=lambda path: natural(path.stem))
+
+
+def header(path: Path) -> dict[str, Any]:
+    """What the header of a sample's file says: its split and its scalars.
+
+    Raises:
+        ValueError: If the file is no sample.
+    """
     with safe_open(path, "np") as file:
-        words: dict[str, str] = file.metadata()
-    return words
+        words: dict[str, str] | None = file.metadata()
+    if words is None or KEY not in words:
+        raise ValueError(f"{path} is no sample of a store: a store needs a folder of its own")
+    found: dict[str, Any] = json.loads(words[KEY])
+    return found
 
 
 def natural(name: str) -> tuple[str, int]:

@@ -181,12 +181,13 @@ def advance(training: Training, batches: Batches) -> Iterator[Step]:
             )
             for micro in micros
         ]
-        meters.fetched(fetched, time.perf_counter() - began)
+        data_seconds = time.perf_counter() - began
         losses = step(fetched, index)
         number = index + 1
-        meters.stepped(number, losses)
-        is_due = number % config.log_every == 0 or number == config.steps
-        reading = meters.read(number, learning_rate(config, index)) if is_due else None
+        meters.stepped(number, losses, data_seconds)
+        reading = None
+        if number % config.log_every == 0 or number == config.steps:
+            reading = meters.read(number, learning_rate(config, index), fetched)
         yield Step(number, losses, training, reading)
 
 

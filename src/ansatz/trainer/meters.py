@@ -76,20 +76,14 @@ class Meters:
         self._on_gpu = device.type == "cuda"
         self._ticks: deque[float] = deque(maxlen=config.log_every + 1)
         self._events: deque[torch.cuda.Event] = deque(maxlen=config.log_every + 1)
-        self._data_seconds = 0.0
-        self._items = 0
         self._restart()
 
-    def fetched(self, batches: Sequence[Batch], seconds: float) -> None:
-        """Count the samples of a step, and the time that it took to make them."""
-        for batch in batches:
-            self._items += _num_samples(batch)
-        self._data_seconds += seconds
-
-    def stepped(self, number: int, loss: Loss) -> None:
-        """Count a step and keep its losses, on the device."""
+    def stepped(self, number: int, loss: Loss, data_seconds: float) -> None:
+        """Count a step and the time that its batches took; keep its losses, on the device."""
         self._losses.append((number, loss))
-        self._tick()
+        self._data_seconds += data_seconds
+        self._steps += 1
+        self._mark()
 
     def check(self) -> tuple[float, dict[str, float]]:
         """Bring the kept losses to the host and look at them; every rank must take part.
@@ -111,17 +105,19 @@ class Meters:
         means = [sum(row) / len(row) for row in rows]
         return means[0], dict(zip(names, means[1:], strict=True))
 
-    def read(self, number: int, rate: float) -> Reading:
+    def read(self, number: int, rate: float, batches: Sequence[Batch]) -> Reading:
         """Take a reading and begin a new interval; every rank must take part.
 
         Args:
             number: Steps taken so far.
             rate: The learning rate of the last one.
+            batches: Of the last one; the others are as large.
 
         Raises:
             ValueError: If the loss of a step was not finite on any rank.
         """
         loss, terms = self.check()
+        items = self._steps * self._world.ranks * sum(map(_num_samples, batches))
         elapsed = time.perf_counter() - self._began
         times = sorted(self._step_seconds())
         reading = Reading(
@@ -129,7 +125,7 @@ class Meters:
             loss=loss,
             terms=terms,
             learning_rate=rate,
-            items_per_second=self._items * self._world.ranks / elapsed,
+            items_per_second=items / elapsed,
             step_seconds=(_quantile(times, 0.5), _quantile(times, 0.95)),
             data_share=self._data_seconds / elapsed,
             memory_bytes=self._memory(),
@@ -141,11 +137,11 @@ class Meters:
         self._losses.clear()
         self._ticks.clear()
         self._events.clear()
-        self._data_seconds, self._items = 0.0, 0
+        self._data_seconds, self._steps = 0.0, 0
         self._began = time.perf_counter()
-        self._tick()
+        self._mark()
 
-    def _tick(self) -> None:
+    def _mark(self) -> None:
         if not self._on_gpu:
             self._ticks.append(time.perf_counter())
             return

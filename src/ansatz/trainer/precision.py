@@ -10,16 +10,16 @@ TF32 by default, even where matrix products may not; here a name covers both.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 
-from ansatz.core.recipe import Precision
+from ansatz.core.recipe import Loss, Objective, Precision
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 TENSOR_CORES_WITH_TF32 = (8, 0)  # compute capability of Ampere
-_NOTHING = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -45,36 +45,45 @@ class Arithmetic:
         """Whether gradients would underflow without a scale: in float16 only."""
         return self.autocast_dtype is torch.float16
 
-    def autocast(self, *, cache: bool = True) -> AbstractContextManager[object]:
-        """The context of a forward pass.
+    def autocast(self, objective: Objective, *, cache: bool = True) -> Objective:
+        """Let an objective compute its products in this precision.
 
         Args:
-            cache: Keep the cast weights until the context ends; must be off inside a CUDA graph,
+            objective: Of the same signature as what is returned.
+            cache: Keep the cast weights until it returns; must be off inside a CUDA graph,
                 where a kept copy would go stale.
         """
         if self.autocast_dtype is None:
-            return _NOTHING
-        return torch.autocast(self.device.type, self.autocast_dtype, cache_enabled=cache)
+            return objective
+        context = torch.autocast(self.device.type, self.autocast_dtype, cache_enabled=cache)
 
-    def float32_products(self) -> AbstractContextManager[None]:
-        """The context in which float32 products are what the name says; restored afterwards."""
-        matmul = "high" if self.uses_tf32 else "highest"
-        settled = torch.get_float32_matmul_precision() == matmul and (
-            self.device.type != "cuda" or torch.backends.cudnn.allow_tf32 == self.uses_tf32
-        )
-        return _NOTHING if settled else _products(matmul, self.uses_tf32)
+        def cast(model: nn.Module, batch: dict[str, Tensor], rng: torch.Generator) -> Loss:
+            with context:
+                return objective(model, batch, rng)
 
+        return cast
 
-@contextmanager
-def _products(matmul: str, convolutions: bool) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision(matmul)
-    torch.backends.cudnn.allow_tf32 = convolutions
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
+    def is_in_force(self) -> bool:
+        """Whether torch computes float32 products as the name says without being told."""
+        if torch.get_float32_matmul_precision() != self._matmul:
+            return False
+        return self.device.type != "cuda" or torch.backends.cudnn.allow_tf32 == self.uses_tf32
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Tell torch how to compute float32 products, and put it back afterwards."""
+        before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+        torch.set_float32_matmul_precision(self._matmul)
+        torch.backends.cudnn.allow_tf32 = self.uses_tf32
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before[0])
+            torch.backends.cudnn.allow_tf32 = before[1]
+
+    @property
+    def _matmul(self) -> str:
+        return "high" if self.uses_tf32 else "highest"
 
 
 def arithmetic(precision: Precision, device: torch.device) -> Arithmetic:

@@ -17,7 +17,13 @@ from torch.nn.parallel import DistributedDataParallel
 from ansatz.core.recipe import Loss, Objective, TrainConfig
 from ansatz.trainer.distributed import ALONE, World, data_parallel
 from ansatz.trainer.graph import Batch, capture, on_stream
-from ansatz.trainer.optimizer import clip_gradients, learning_rate, set_rate, update_average
+from ansatz.trainer.optimizer import (
+    Update,
+    clip_gradients,
+    learning_rate,
+    set_rate,
+    update_average,
+)
 from ansatz.trainer.precision import Arithmetic, arithmetic
 from ansatz.trainer.state import (
     TrainState,
@@ -97,11 +103,12 @@ class TrainStep:
         self.reason = reason
         self._objective = objective
         self._trained = [p for p in state.model.parameters() if p.requires_grad]
+        self._update = Update(state.optimizer)
         self._average = list(state.average.values())
         self._plain = data_parallel(state.model, world, state.rng.device)
         self._network = _compiled(self._plain) if config.compile else self._plain
         self._is_proven = not config.compile
-        self._forward = numbers.autocast(cache=not captures)
+        self._cast_objective = numbers.autocast(objective, cache=not captures)
         self._stream: torch.cuda.Stream | None = None
         self._warm_up_left = config.cuda_graph_warmup
         self._advance: Callable[[Sequence[Batch]], Loss] = self._eager
@@ -123,8 +130,10 @@ class TrainStep:
         Raises:
             ValueError: If a captured step is given tensors of other shapes than before.
         """
-        with self.arithmetic.float32_products():
-            set_rate(self.state.optimizer, learning_rate(self.config, index))
+        set_rate(self.state.optimizer, learning_rate(self.config, index))
+        if self.arithmetic.is_in_force():
+            return self._advance(batches)
+        with self.arithmetic.in_force():
             return self._advance(batches)
 
     # ------------------------------------------------------------------------ the plain form
@@ -147,8 +156,7 @@ class TrainStep:
 
     def _backward(self, batch: Batch) -> Loss:
         """Add the gradients of one micro-step."""
-        with self._forward:
-            loss = self._objective(self._network, batch, self.state.rng)
+        loss = self._cast_objective(self._network, batch, self.state.rng)
         total = loss.total
         if self.config.accumulate > 1:
             total = total / self.config.accumulate
@@ -171,7 +179,7 @@ class TrainStep:
                 scaler.unscale_(optimizer)
             norm = clip_gradients(self._trained, self.config.clip_norm)
         if scaler is None:
-            optimizer.step()
+            self._update()
         else:
             scaler.step(optimizer)
             scaler.update()
@@ -212,7 +220,7 @@ class TrainStep:
         captured, loss, obstacle = capture(self._eager, self.state, batches, self._side_stream())
         self.reason = ""
         if captured is None:
-            self._forward = self.arithmetic.autocast()
+            self._cast_objective = self.arithmetic.autocast(self._objective)
             self._add_reason(f"no CUDA graph: {obstacle}")
             self._advance = self._eager
         else:
