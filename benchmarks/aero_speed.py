@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/aero_speed.py > benchmarks/results/aero_speed.json
 
-One thread, CPU seconds, the shipped checkpoint, test car 901, everything from the STL file to forces
-and fields. Beside each time stands the error of the drag against the same prediction in float32. The peer
-is timed by `benchmarks/aero_domino.py time` on the same file.
+One thread, CPU seconds, the shipped checkpoint, test car 901, everything from the STL file to
+forces and fields. Beside each time stands the error of the drag against the same prediction in
+float32. The peer is timed by `benchmarks/aero_domino.py time` on the same file.
 """
 
 import json
@@ -117,7 +117,9 @@ def main() -> None:
             "predict": predicting(folder),
         }
     own = [sys.executable, __file__, "large"]
-    result["large_surface"] = json.loads(subprocess.run(own, check=True, capture_output=True).stdout)
+    result["large_surface"] = json.loads(
+        subprocess.run(own, check=True, capture_output=True).stdout
+    )
     print(json.dumps(result, indent=1))
 
 

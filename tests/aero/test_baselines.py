@@ -5,9 +5,10 @@ import pytest
 import torch
 from small_cars import brick, stl_bytes
 
-from ansatz.aero.baselines import coarse_mesh, mean_field, nearest_car
+from ansatz.aero.baselines import aligned, coarse_mesh, mean_field, nearest_car
 from ansatz.aero.car import CarRequest
 from ansatz.aero.cases import GEOMETRIES, stored_cases
+from ansatz.aero.surface import Surface
 from ansatz.core.recipe import Sample
 from ansatz.store.samples import Store, write_samples
 
@@ -61,6 +62,15 @@ def test_the_nearest_car_of_a_training_car_is_itself(pair):
     answer = nearest_car(pair)
     for _, request, truth in stored_cases(pair, "train"):
         assert_says_the_truth(answer(request), truth)
+
+
+def test_the_two_sides_of_a_sheet_do_not_correspond(car_body):
+    places = torch.tensor([[1.0, 0.5, 0.8]]).repeat(3, 1)
+    normals = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.0, 0.6, 0.8]])
+    up, down, leaning = aligned(car_body, Surface(places, normals, torch.ones(3)))
+    # As far apart as over half of the car, in any direction.
+    assert np.linalg.norm(up - down) == pytest.approx(0.6)
+    assert np.linalg.norm(up - leaning) < np.linalg.norm(up - down)
 
 
 def test_baselines_scale_with_density_and_reference_area(pair):

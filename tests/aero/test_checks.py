@@ -13,6 +13,7 @@ from ansatz.aero.checks import CHECKS
 from ansatz.aero.field_checks import check_fields, check_pictures
 from ansatz.aero.force_checks import check_forces
 from ansatz.aero.painting import painted
+from ansatz.aero.solids import subdivide
 from ansatz.aero.trust_checks import check_reference, check_trust
 from ansatz.core.findings import Case
 from ansatz.report import page
@@ -44,6 +45,8 @@ def cases(geometry, cells):
 
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch):
+    coarse = subdivide(brick()[0].triangles, 0.5)[0]
+    monkeypatch.setattr(field_checks, "small_triangles", lambda geometry: coarse)
     monkeypatch.setattr(field_checks, "painted", partial(painted, width=90))
 
 

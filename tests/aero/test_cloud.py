@@ -51,7 +51,7 @@ def test_what_a_point_sees_changes_little_when_it_moves_little(half, pyramid):
     points = probes(half)
     here = local_features(pyramid, points)
     steps = [float((local_features(pyramid, points + d) - here).abs().max()) for d in (1e-4, 1e-5)]
-    # Over the smallest radius, 0.01, features change by a few units: 1e-5 is a thousandth of it.
+    # Over the smallest radius, 0.02, features change by a few units: 1e-5 is 1/2000 of it.
     assert steps[1] < 0.01
     assert steps[1] < 0.2 * steps[0]
 
@@ -69,7 +69,7 @@ def test_the_order_of_the_cells_does_not_matter(half, pyramid):
 
 def test_smaller_cells_show_the_same_surface():
     # The grids begin at the outermost centers, which move with the cells by up to half a cell, so
-    # that the smallest radius, of half a cell, is left out; features are of the order of one.
+    # that the smallest radius, of a cell, is left out; features are of the order of one.
     gaps = []
     for coarse, fine in ((egg(0.02), egg(0.01)), (egg(0.014), egg(0.007))):
         points = probes(coarse, lift=0.02)
@@ -95,7 +95,7 @@ def test_above_a_plane_the_mean_normal_is_the_normal_and_the_offset_is_the_heigh
     found = local_features(plane, point).reshape(len(RADII), 7)
     torch.testing.assert_close(found[:4, 1:4], normals[:4], atol=1e-5, rtol=0)
     assert found[:4, 0].min() > 0.1
-    # The centers lie on a lattice of half the smallest radius.
+    # The centers lie on a lattice of a quarter of the smallest radius.
     assert found[:4, 4:].abs().max() < 0.05
 
 

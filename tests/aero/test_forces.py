@@ -22,7 +22,7 @@ def random_hull():
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     inwards = (normals * corners[:, 0]).sum(1) < 0
     corners[inwards] = corners[inwards, ::-1]
-    return (corners + [5, -3, 2]).astype(np.float32)
+    return (corners + np.array([5, -3, 2])).astype(np.float32)
 
 
 def random_fields(count, seed=0):

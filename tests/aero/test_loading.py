@@ -55,7 +55,7 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     folder = write_checkpoint(tmp_path)
     wider = asdict(replace(TINY, width=32))
     (folder / PROVENANCE).write_text(json.dumps({"recipe": {"model": wider}}))
-    with pytest.raises(ValueError, match="does not fit the network.*tensors differ, the first is"):
+    with pytest.raises(ValueError, match=r"does not fit the network.*tensors differ, the first is"):
         load_predictor(folder)
 
 
@@ -63,7 +63,7 @@ def test_damaged_weights_are_refused(tmp_path):
     folder = write_checkpoint(tmp_path)
     content = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="model.safetensors is damaged"):
+    with pytest.raises(ValueError, match=r"model.safetensors is damaged"):
         load_predictor(folder)
 
 
@@ -71,5 +71,5 @@ def test_damaged_weights_are_refused(tmp_path):
 def test_a_checkpoint_of_another_kind_of_network_is_refused(tmp_path, model):
     folder = write_checkpoint(tmp_path)
     (folder / PROVENANCE).write_text(json.dumps({"recipe": {"model": model}}))
-    with pytest.raises(ValueError, match="describes the network by .*expected .*depth"):
+    with pytest.raises(ValueError, match=r"describes the network by .*expected .*depth"):
         load_predictor(folder)

@@ -47,11 +47,12 @@ def test_the_order_of_the_anchors_does_not_matter(net):
     assert_same(encoded(net, anchors, weights), encoded(net, anchors[:, order], weights[:, order]))
 
 
-def test_a_cell_cut_in_two_is_the_same_body(net):
+def test_cells_cut_in_two_are_the_same_body(net):
     anchors, weights = random_points(40), torch.rand(2, 40)
-    twice = torch.cat([anchors, anchors], 1)
-    half = torch.cat([0.3 * weights, 0.7 * weights], 1)
-    assert_same(encoded(net, anchors, weights), encoded(net, twice, half))
+    cut, left = anchors[:, :10], weights[:, :10]
+    more = torch.cat([anchors, cut], 1)
+    shares = torch.cat([0.3 * left, weights[:, 10:], 0.7 * left], 1)
+    assert_same(encoded(net, anchors, weights), encoded(net, more, shares))
 
 
 def test_the_unit_of_the_areas_does_not_matter(net):

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from shapes import sphere
+from shapes import box, sphere
 from small_cars import brick, invented_fields, npy, request_for, stl_bytes, surface_of
 
 from ansatz.aero.body import measure
 from ansatz.aero.question import asked_points, asked_surface, evenly, volume_bounds
+from ansatz.aero.solids import subdivide
 from ansatz.aero.vtp import write_vtp
 
 
@@ -28,6 +29,17 @@ def test_anchors_stand_for_the_same_area_each_and_for_the_whole_together(body):
     # And so for its fields: a mean over the anchors is one over the area.
     exact = (invented_fields(half)[0] * half.areas).sum() / half.areas.sum()
     assert float(invented_fields(anchors)[0].mean()) == pytest.approx(float(exact), abs=0.03)
+
+
+def test_large_cells_are_drawn_as_anchors_more_often_than_small_ones():
+    shape = subdivide(box((0, -1, 0), (4, 1, 1)), 0.4)[0]
+    front = shape[:, :, 0].mean(1) < 1.5
+    cells = surface_of(np.concatenate([subdivide(shape[front], 0.1)[0], shape[~front]]))
+    ahead = cells.centers[:, 0] < 1.5
+    share = float(cells.areas[ahead].sum() / cells.areas.sum())
+    assert float(ahead.float().mean()) > 2 * share
+    anchors = evenly(cells, 300)
+    assert float((anchors.centers[:, 0] < 1.5).float().mean()) == pytest.approx(share, abs=0.01)
 
 
 def test_a_body_of_few_cells_has_all_of_them_as_anchors(body):
@@ -70,7 +82,7 @@ def test_points_that_are_not_finite_are_refused_with_their_row(body, geometry, v
     points[2, 1] = value
     with (
         np.errstate(over="ignore"),
-        pytest.raises(ValueError, match="1 of 5 points.*not finite, the first in row 2"),
+        pytest.raises(ValueError, match=r"1 of 5 points.*not finite, the first in row 2"),
     ):
         asked_points(request_for(geometry, points=points), body)
 

@@ -4,8 +4,8 @@
            -> only the wetted ones: above the ground and in no other solid
            -> halves: that with y >= 0, and the other one reflected if it differs
 
-Fields are wanted at the file's triangles, forces as integrals over the cells. What other points see of
-the body are moments of a finer sample of it, of cells no longer than L/60: finer than the finest
+Fields are wanted at the file's triangles, forces as integrals over the cells. What other points see
+of the body are moments of a finer sample of it, of cells no longer than L/60: finer than the finest
 kernel of `ansatz.aero.cloud`, so that no tessellation shows.
 """
 

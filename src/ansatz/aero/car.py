@@ -143,7 +143,7 @@ class CarAnswer:
         return {name: values.numpy() for name, values in arrays.items()}
 
     def save(self, folder: Path, stem: str) -> list[Path]:
-        """Write `stem.npz`; if the fields are on the geometry's triangles, `.vtp` and `.png` too."""
+        """Write `stem.npz`; if fields are on the geometry's triangles, `.vtp` and `.png` too."""
         folder.mkdir(parents=True, exist_ok=True)
         written = [folder / f"{stem}.npz"]
         arrays = self.fields() | {

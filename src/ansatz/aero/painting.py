@@ -65,9 +65,7 @@ def painted(
     return render(triangles, corner_values(triangles, surface, values), view, scale, width=width)
 
 
-def pressure_picture(
-    triangles: Triangles, surface: Surface, cp: Float[Tensor, " cells"]
-) -> bytes:
+def pressure_picture(triangles: Triangles, surface: Surface, cp: Float[Tensor, " cells"]) -> bytes:
     """Cp on a body from the front and from behind, as a PNG."""
     small = subdivide(triangles, SAMPLE * float(np.ptp(triangles[..., 0])))[0]
     views = [painted(small, surface, cp, view=view) for view in ("iso", "iso-rear")]
