@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -231,12 +232,14 @@ def serve(name: str, options: Options | None = None) -> None:
     from ansatz.server.service import recipe_service
 
     model, checkpoint = loaded(asked.recipe, asked.own.checkpoint)
+    test = asked.recipe.self_test
     service = recipe_service(
         replace(asked.recipe, predictor=lambda folder: model),
         checkpoint.path,
         importlib.metadata.version("ansatz-ai"),
         config=json.dumps(asked.recipe, default=plain, indent=1),
         assets=(f"{checkpoint.path.name} sha256:{checkpoint.sha256}",),
+        self_test=partial(test, model, checkpoint.path) if test is not None else None,
     )
     settings = asked.own.server
     log.info("%s on http://%s:%d", name, settings.host, settings.port)

@@ -116,7 +116,6 @@ def test_weights_of_zero_leave_terms_out(batch):
     only = FieldsAndForces(friction=0, volume=0, force=0)
     loss = only(model, batch, RNG)
     torch.testing.assert_close(loss.total, loss.terms["cp"])
-    assert loss.terms["flow"].item() == 0
 
 
 def test_each_member_learns_from_its_own_share(batch):

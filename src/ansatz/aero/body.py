@@ -1,6 +1,6 @@
 """A geometry as a model sees it: measured, cut into small cells, and folded onto one half.
 
-    solids -> meters, ground at its height -> triangles -> cells no longer than L/30
+    solids -> meters, ground at its height -> triangles -> cells no longer than L/35
            -> only the wetted ones: above the ground and in no other solid
            -> halves: that with y >= 0, and the other one reflected if it differs
 
@@ -23,7 +23,7 @@ from ansatz.aero.stl import Solid, Triangles
 from ansatz.aero.surface import Surface, triangle_surface
 from ansatz.aero.topology import bodies
 
-LONGEST = 1 / 30  # edge of a cell, in lengths of the body
+LONGEST = 1 / 35  # edge of a cell, in lengths of the body
 SAMPLE = 1 / 60  # edge of a cell of the finer sample
 SEAM = 1e-3  # of the width: how far the rim of a half body may be from its plane of symmetry
 MIRRORED = 0.003  # of the width: facets of symmetric wheels differ by up to 0.001

@@ -3,6 +3,7 @@
 model.safetensors     weights; the average, where training kept one
 provenance.json       the resolved recipe, with the shape of the network
 calibration.*         intervals and distances (`ansatz.aero.calibration`)
+probe.json            a stored answer (`ansatz.aero.probe`)
 """
 
 import json
@@ -23,8 +24,10 @@ from ansatz.aero.calibration import (
 )
 from ansatz.aero.cases import stored_cases
 from ansatz.aero.cloud import BodyFrame
+from ansatz.aero.halves import sides
 from ansatz.aero.model import Domino
 from ansatz.aero.predictor import CarPredictor, member_loads
+from ansatz.aero.probe import write_probe
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface
 from ansatz.core.artifacts import PROVENANCE
@@ -98,6 +101,7 @@ def calibrate_checkpoint(folder: Path, store: Path) -> None:
             values = [member[name] for member in members]
             pairs.append((float(np.mean(values)) - truth.coefficients[name], float(np.std(values))))
     save_calibration(folder, calibrate(errors, descriptions(store)))
+    write_probe(folder, predictor)
 
 
 def descriptions(store: Path, split: Split = "train") -> torch.Tensor:
@@ -105,7 +109,9 @@ def descriptions(store: Path, split: Split = "train") -> torch.Tensor:
     samples = Store(store)
     found = []
     for name in samples.names(split):
-        arrays, meta = samples.load(name), samples.meta(name)
+        meta = samples.meta(name)
+        # The first half stands for the body, as in a prediction.
+        arrays = next(iter(sides(samples.load(name), meta)))
         frame = BodyFrame(**meta["frame"])
         cells = Surface(
             frame.scaled(torch.from_numpy(arrays["cells_xyz"])),

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from ansatz.aero.cloud import LOCAL_FEATURES
 
-FREQUENCIES = 6  # octaves of the Fourier features of a position
-POINT_FEATURES = 3 + 3 + 3 + 2 + 6 * FREQUENCIES + LOCAL_FEATURES
+HARMONICS = 4  # of the Fourier features of a position
+POINT_FEATURES = 3 + 3 + 3 + 2 + 6 * HARMONICS + LOCAL_FEATURES
 VOLUME_FEATURES = POINT_FEATURES + 2
 SURFACE_OUTPUTS = 4  # Cp, Cf (3)
 VOLUME_OUTPUTS = 6  # u/U (3), Cp, log νt, log k
@@ -75,6 +75,42 @@ class DominoEnsemble(nn.Module):
     def __init__(self, config: Domino) -> None:
         super().__init__()
         self.members = nn.ModuleList(DominoNet(config) for _ in range(config.members))
+
+    def forward(
+        self,
+        anchors: Float[Tensor, "b m f"],
+        weights: Float[Tensor, "b m"],
+        surface: Float[Tensor, "b n f"],
+        volume: Float[Tensor, "b k g"],
+    ) -> tuple[Float[Tensor, "b n 4"], Float[Tensor, "b k 6"]]:
+        """Fields of a batch of bodies, shared by the members in turn: how they are trained.
+
+        Args:
+            anchors: Features of the cells that each body is encoded from.
+            weights: Share of the surface that each of them stands for.
+            surface: Features of points on the surface.
+            volume: Features of points of the flow.
+
+        Returns:
+            Of body i from member i modulo the number of members, what `DominoNet.surface` and
+            `DominoNet.volume` say.
+
+        Raises:
+            ValueError: If the members cannot share the batch evenly.
+        """
+        count = len(self.members)
+        if len(anchors) % count:
+            raise ValueError(
+                f"a batch of {len(anchors)} halves cannot be shared by {count} members. "
+                f"Set train.batch_size to a multiple of {count}"
+            )
+        on_surface, in_volume = [], []
+        for index, member in enumerate(self.members):
+            assert isinstance(member, DominoNet)
+            slices = member.encode(anchors[index::count], weights[index::count])
+            on_surface.append(member.surface(slices, surface[index::count]))
+            in_volume.append(member.volume(slices, volume[index::count]))
+        return torch.stack(on_surface, 1).flatten(0, 1), torch.stack(in_volume, 1).flatten(0, 1)
 
 
 class Block(nn.Module):
@@ -212,13 +248,16 @@ def point_features(
         log_reynolds: Natural logarithm of the Reynolds number over 1e7.
     """
     ones = torch.ones_like(scaled[:, :1])
-    octaves = torch.pi * 2.0 ** torch.arange(FREQUENCIES, device=scaled.device)
-    waves = (scaled[:, :, None] * octaves).flatten(1)
+    # In extents of the body, so that noses, roofs and tails of different cars fall on one another:
+    # with few training cars, that is worth a tenth of the error.
+    aligned = scaled / proportions
+    harmonics = torch.pi * torch.arange(1, HARMONICS + 1, device=scaled.device)
+    waves = (aligned[:, :, None] * harmonics).flatten(1)
     return torch.cat(
         [
             scaled,
             normals,
-            scaled / proportions,
+            aligned,
             ones * log_reynolds,
             ones * proportions[2],
             waves.sin(),

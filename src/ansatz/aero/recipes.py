@@ -10,6 +10,7 @@ from ansatz.aero.drivaerml_dataset import DrivAerML
 from ansatz.aero.loading import calibrate_checkpoint, load_predictor
 from ansatz.aero.model import Domino
 from ansatz.aero.objective import FieldsAndForces
+from ansatz.aero.probe import self_test
 from ansatz.aero.reference import openfoam
 from ansatz.aero.repair import repair
 from ansatz.core.recipe import Recipe, TrainConfig
@@ -30,13 +31,14 @@ def cars() -> Recipe:
         train=TrainConfig(
             steps=4000,
             batch_size=4,
-            learning_rate=1e-3,
+            learning_rate=2e-3,
             weight_decay=0.01,
             precision="bf16",
             ema_decay=0.998,
         ),
         suffixes=(".stl", ".stl.gz"),
         calibrate=calibrate_checkpoint,
+        self_test=self_test,
         checks=CHECKS,
         baselines={
             "mean field": mean_field,

@@ -299,6 +299,8 @@ class Recipe:
         suffixes: Endings of the files that `predict` takes from a folder.
         calibrate: Fits what prediction needs beside the weights (intervals, distances) to the
             validation split; takes the checkpoint's folder and the store.
+        self_test: Asks a predictor what the checkpoint's folder has a stored answer to, and raises
+            `ValueError` if the answer is another; a server is not ready before.
         checks: What `check` asks of the answers, section by section.
         baselines: Cheap predictors that a check puts beside the model, by name. Each takes the
             store and returns a function from a request to an answer, or None where it has none.
@@ -322,6 +324,7 @@ class Recipe:
     predict: PredictConfig = field(default_factory=PredictConfig)
     suffixes: tuple[str, ...] = ()
     calibrate: Callable[[Path, Path], None] | None = None
+    self_test: Callable[[Predictor[Any, Any, Any], Path], None] | None = None
     checks: tuple[Check, ...] = ()
     baselines: Mapping[str, Callable[[Path], Baseline]] = field(default_factory=dict)
     references: Mapping[str, Reference] = field(default_factory=dict)

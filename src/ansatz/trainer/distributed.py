@@ -118,6 +118,8 @@ def process_group(environment: Mapping[str, str] = os.environ) -> Iterator[World
     dist.init_process_group(backend, world.meeting, rank=world.rank, world_size=world.ranks)
     try:
         yield world
+        # Who leaves first takes the meeting place away: wait until all have finished talking.
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 
