@@ -7,7 +7,7 @@ from torch import nn
 
 from ansatz.aero.forces import surface_force, surface_moment
 from ansatz.aero.halves import Draws, half, half_batches
-from ansatz.aero.objective import CP_SCALE, FORCE_SCALE, FieldsAndForces, force_error
+from ansatz.aero.objective import CP_SCALE, FORCE_SCALES, FieldsAndForces, force_error
 from ansatz.aero.surface import Surface
 from ansatz.core.recipe import Position
 from ansatz.store.samples import Store
@@ -155,7 +155,9 @@ def test_force_errors_count_in_coefficients(batch):
     off = known["fields"] + torch.tensor([0.1, 0.0, 0.0, 0.0])
     areas = known["area_vectors"].norm(dim=-1)
     error = torch.zeros_like(off) - torch.tensor([0.1, 0.0, 0.0, 0.0])
-    expected = (force_error(known, error, areas) / FORCE_SCALE).square().sum(-1).mean()
+    expected = (
+        (force_error(known, error, areas) / torch.tensor(FORCE_SCALES)).square().sum(-1).mean()
+    )
     found = LOSS(model, {**known, "fields": off}, RNG).terms["force"]
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 

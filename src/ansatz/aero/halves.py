@@ -68,9 +68,9 @@ class Draws:
         volume: Points of the flow.
     """
 
-    anchors: Annotated[int, Ge(16)] = 1024
-    surface: Annotated[int, Ge(16)] = 2048
-    volume: Annotated[int, Ge(1)] = 512
+    anchors: Annotated[int, Ge(16)] = 512
+    surface: Annotated[int, Ge(16)] = 1024
+    volume: Annotated[int, Ge(1)] = 128
 
 
 PARTS = {  # arrays of a sample by the places that they belong to

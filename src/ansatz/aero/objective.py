@@ -4,7 +4,7 @@ Per member and half body, with errors e of Cp, Cf and of the fields of the flow,
 area, and scales s that make a typical field one,
 
     L = Σ w e_p²/s_p² + λ_f Σ w |e_τ|²/s_τ² + λ_v mean e_v²/s_v²
-      + λ_F (ΔCd² + ΔCl² + ΔCm²)/s_F²
+      + λ_F (ΔCd²/s_d² + ΔCl²/s_l² + ΔCm²/s_m²)
 
 The force errors are the integral of `ansatz.aero.forces` over the drawn cells, scaled up to the
 whole surface: an unbiased estimate whose noise only repeats what the first two terms ask for.
@@ -23,7 +23,7 @@ from ansatz.core.recipe import Loss
 CP_SCALE = 0.30  # area-weighted rms over the training cars
 CF_SCALE = 0.0034
 FLOW_SCALES = (0.3, 0.15, 0.15, 0.2, 1.0, 1.0)  # u/U, Cp, log10 νt/(U L), log10 k/U²
-FORCE_SCALE = 0.1
+FORCE_SCALES = (0.03, 0.1, 0.03)  # Cd, Cl, Cm: what cars differ by
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class FieldsAndForces:
 
     friction: Annotated[float, Ge(0)] = 2.0
     volume: Annotated[float, Ge(0)] = 0.3
-    force: Annotated[float, Ge(0)] = 0.0
+    force: Annotated[float, Ge(0)] = 0.003
 
     def __call__(self, model: nn.Module, batch: dict[str, Tensor], rng: torch.Generator) -> Loss:
         """The loss of an ensemble: each member learns from its own share of the batch.
@@ -53,12 +53,13 @@ class FieldsAndForces:
         error = found - batch["fields"]
         areas = batch["area_vectors"].norm(dim=-1)
         share = areas / areas.sum(1, keepdim=True)
+        scales = torch.tensor(FORCE_SCALES, device=error.device)
         squares = torch.einsum("bn,bnc->c", share, error**2) / len(error)
         terms = {
             "cp": squares[0] / CP_SCALE**2,
             "cf": squares[1:].sum() / CF_SCALE**2,
             "flow": flow_error(flow, batch["flow"]),
-            "force": (force_error(batch, error, areas) / FORCE_SCALE).square().sum(-1).mean(),
+            "force": (force_error(batch, error, areas) / scales).square().sum(-1).mean(),
         }
         total = (
             terms["cp"]
