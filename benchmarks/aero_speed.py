@@ -21,8 +21,8 @@ import torch
 
 import ansatz
 from ansatz.aero.car import CarRequest
-from ansatz.aero.parametric import car_solids, sample_car
-from ansatz.aero.stl import Solid, read_stl, write_stl
+from ansatz.aero.geometry.parametric import car_solids, sample_car
+from ansatz.aero.geometry.stl import Solid, read_stl, write_stl
 from ansatz.aero.surface import Surface, triangle_surface
 from ansatz.core.artifacts import machine, versions
 

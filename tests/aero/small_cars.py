@@ -10,9 +10,9 @@ from shapes import box
 
 from ansatz.aero.calibration import UNCALIBRATED
 from ansatz.aero.car import CarAnswer, CarRequest
+from ansatz.aero.geometry.stl import Solid, write_stl
 from ansatz.aero.model import Domino
 from ansatz.aero.predictor import CarPredictor
-from ansatz.aero.stl import Solid, write_stl
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface, triangle_surface
 from ansatz.aero.truth import CarTruth

@@ -5,9 +5,9 @@ from shapes import box
 from small_cars import brick, lopsided
 
 from ansatz.aero.body import LONGEST, measure, reflected
-from ansatz.aero.parametric import car_solids, sample_car
-from ansatz.aero.solids import area_vectors, inside, merged
-from ansatz.aero.stl import Solid
+from ansatz.aero.geometry.parametric import car_solids, sample_car
+from ansatz.aero.geometry.solids import area_vectors, inside, merged
+from ansatz.aero.geometry.stl import Solid
 
 
 def total_area(body):

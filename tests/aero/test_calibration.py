@@ -15,7 +15,7 @@ from ansatz.aero.calibration import (
     load_calibration,
     save_calibration,
 )
-from ansatz.aero.parametric import ahmed_body, car_solids, sample_car
+from ansatz.aero.geometry.parametric import ahmed_body, car_solids, sample_car
 
 
 def looks(count, seed=0):

@@ -6,8 +6,8 @@ from small_cars import brick, surface_of
 
 from ansatz.aero.body import measure
 from ansatz.aero.cloud import LOCAL_FEATURES, RADII, distance, local_features, splat
-from ansatz.aero.solids import subdivide
-from ansatz.aero.stl import Solid
+from ansatz.aero.geometry.solids import subdivide
+from ansatz.aero.geometry.stl import Solid
 from ansatz.aero.surface import Surface
 
 DENSITY = slice(0, LOCAL_FEATURES, 7)

@@ -16,7 +16,7 @@ from ansatz.aero.comparison import (
     with_fields,
     with_truth,
 )
-from ansatz.aero.solids import subdivide
+from ansatz.aero.geometry.solids import subdivide
 from ansatz.core.findings import Case
 from ansatz.report import statistics
 from ansatz.report.statistics import Interval

@@ -6,7 +6,6 @@ from ansatz.aero.drivaerml import (
     MISSING_RUNS,
     RUNS,
     STREAM,
-    DrivAerMLFiles,
     format_runs,
     manifest,
     parse_runs,
@@ -88,12 +87,12 @@ def test_an_unknown_kind_offers_the_nearest():
 
 
 def test_a_recipe_can_bind_the_files_and_a_user_can_choose_among_them():
-    mirrored = DrivAerMLFiles(runs="1-2", kinds="stl", source="file:///data/cars").manifest()
+    mirrored = manifest(runs="1-2", kinds="stl", source="file:///data/cars")
 
     assert mirrored.source == "file:///data/cars"
     assert [file.path for file in mirrored.files] == [
         "run_1/drivaer_1.stl",
         "run_2/drivaer_2.stl",
     ]
-    assert len(DrivAerMLFiles().manifest().files) == 484 * 4
-    assert DrivAerMLFiles().manifest().license == "CC-BY-SA-4.0"
+    assert len(manifest().files) == 484 * 4
+    assert manifest().license == "CC-BY-SA-4.0"

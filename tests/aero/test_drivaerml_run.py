@@ -6,9 +6,9 @@ import pytest
 from fake_drivaerml import FRICTION, P0, SLOPE, Q, force, grid_box, write_forces, write_solution
 from shapes import box
 
+from ansatz.aero.cfd.vtp import write_vtp
 from ansatz.aero.drivaerml_run import read_run
-from ansatz.aero.stl import Solid, write_stl
-from ansatz.aero.vtp import write_vtp
+from ansatz.aero.geometry.stl import Solid, write_stl
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from shapes import box
 from small_cars import brick, stl_bytes, surface_of
 
 from ansatz.aero.body import SAMPLE
+from ansatz.aero.geometry.solids import area_vectors, subdivide
+from ansatz.aero.geometry.stl import Solid
 from ansatz.aero.painting import corner_values, painted, pressure_picture, small_triangles
-from ansatz.aero.solids import area_vectors, subdivide
-from ansatz.aero.stl import Solid
 
 
 @pytest.fixture(scope="module")

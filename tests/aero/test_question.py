@@ -5,9 +5,9 @@ from shapes import box, sphere
 from small_cars import brick, invented_fields, npy, request_for, stl_bytes, surface_of
 
 from ansatz.aero.body import measure
+from ansatz.aero.cfd.vtp import write_vtp
+from ansatz.aero.geometry.solids import subdivide
 from ansatz.aero.question import asked_points, asked_surface, evenly, volume_bounds
-from ansatz.aero.solids import subdivide
-from ansatz.aero.vtp import write_vtp
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from shapes import box
 from small_cars import brick, lopsided, request_for, stl_bytes
 
 from ansatz.aero import reference
-from ansatz.aero.flow import FlowRecord, FlowSolution, whole_body
-from ansatz.aero.polygons import Mesh, polygon_geometry
-from ansatz.aero.solids import extent, merged
-from ansatz.aero.stl import Solid
+from ansatz.aero.cfd.flow import FlowRecord, FlowSolution, whole_body
+from ansatz.aero.cfd.polygons import Mesh, polygon_geometry
+from ansatz.aero.geometry.solids import extent, merged
+from ansatz.aero.geometry.stl import Solid
 
 MOVED = np.array([10.0, 0.0, 2.0], np.float32)
 

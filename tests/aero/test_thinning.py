@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from shapes import sphere, torus
 
-from ansatz.aero.solids import area_vectors, subdivide
+from ansatz.aero.geometry.solids import area_vectors, subdivide
 from ansatz.aero.thinning import along_curve, drawn_evenly, thin
 
 

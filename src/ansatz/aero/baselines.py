@@ -29,9 +29,9 @@ from ansatz.aero.cases import GEOMETRIES, stored_cases, stored_truth
 from ansatz.aero.compact import unpack
 from ansatz.aero.dataset import reference_quantities, solution_arrays
 from ansatz.aero.forces import Loads
+from ansatz.aero.geometry.stl import read_stl
 from ansatz.aero.loading import descriptions
 from ansatz.aero.question import asked_surface
-from ansatz.aero.stl import read_stl
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface, triangle_surface
 from ansatz.aero.truth import CarTruth

@@ -9,11 +9,11 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Float
 from torch import Tensor
 
+from ansatz.aero.cfd.vtp import write_vtp
 from ansatz.aero.forces import Loads
+from ansatz.aero.geometry.stl import Triangles
 from ansatz.aero.painting import pressure_picture
-from ansatz.aero.stl import Triangles
 from ansatz.aero.surface import Surface
-from ansatz.aero.vtp import write_vtp
 from ansatz.core.artifacts import atomic
 
 Interval = tuple[float, float]

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from ansatz.aero.car import CarRequest
-from ansatz.aero.parametric import car_solids, sample_car
-from ansatz.aero.stl import write_stl
+from ansatz.aero.geometry.parametric import car_solids, sample_car
+from ansatz.aero.geometry.stl import write_stl
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface
 from ansatz.aero.truth import CarTruth

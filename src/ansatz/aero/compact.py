@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ansatz.aero.cfd.flow import FlowSolution
 from ansatz.aero.coarsen import Faces, merge_faces, merge_labels
-from ansatz.aero.flow import FlowSolution
 from ansatz.aero.quantize import (
     from_grid,
     from_octahedron,

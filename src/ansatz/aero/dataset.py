@@ -1,9 +1,9 @@
 """The cars of `aero/cars`: our own RANS solutions, embedded in the distribution.
 
 Half bodies (y >= 0) of parametric road cars, solved with OpenFOAM on two meshes
-(`ansatz.aero.campaign` makes them, `docs/aero.md` says how). Only the solutions are stored: car
-number N is the same geometry for ever (`ansatz.aero.parametric.sample_car`). The split is by
-number: training below 800, validation 800 to 899, test from 900 on.
+(`ansatz.aero.cfd.campaign` makes them, `docs/aero.md` says how). Only the solutions are stored:
+car number N is the same geometry for ever (`ansatz.aero.geometry.parametric.sample_car`). The split
+is by number: training below 800, validation 800 to 899, test from 900 on.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,8 +19,8 @@ from ansatz.aero.body import Body, measure
 from ansatz.aero.car import CarRequest
 from ansatz.aero.cases import stored_cases
 from ansatz.aero.compact import read_meta, unpack
+from ansatz.aero.geometry.parametric import car_solids, sample_car
 from ansatz.aero.halves import Draws, half_batches
-from ansatz.aero.parametric import car_solids, sample_car
 from ansatz.aero.stream import AIR_VISCOSITY
 from ansatz.aero.truth import CarTruth
 from ansatz.core.recipe import Batches, Manifest, RemoteFile, Sample, Split

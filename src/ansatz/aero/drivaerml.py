@@ -17,7 +17,6 @@ and tables of all runs at its root. `ansatz.aero.drivaerml_tables` reads the tab
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import groupby
 from typing import Final
@@ -53,23 +52,9 @@ _TABLES: Final = ("force_mom_all.csv", "force_mom_constref_all.csv", "geo_parame
 KINDS: Final = (*_KINDS, "tables")
 
 
-@dataclass(frozen=True)
-class DrivAerMLFiles:
-    """Which files of DrivAerML to fetch; the fields are options of `ansatz fetch`.
-
-    Attributes:
-        runs: As `1-100,205`, or `all`.
-        kinds: Comma-separated: stl, boundary, volume, forces, parameters, images, slices, tables.
-        source: The data set, or a copy of it, as `file:///data/drivaerml`.
-    """
-
-    runs: str = "all"
-    kinds: str = "stl,forces"
-    source: str = SOURCE
-
-    def manifest(self) -> Manifest:
-        """What `fetch` may bring."""
-        return manifest(self.runs, self.kinds, self.source)
+def manifest(self) -> Manifest:
+    """What `fetch` may bring."""
+    return manifest(self.runs, self.kinds, self.source)
 
 
 def manifest(runs: str = "all", kinds: str = "stl,forces", source: str = SOURCE) -> Manifest:

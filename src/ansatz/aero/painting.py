@@ -10,8 +10,8 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ansatz.aero.body import SAMPLE, measure
-from ansatz.aero.solids import subdivide
-from ansatz.aero.stl import Triangles, read_stl
+from ansatz.aero.geometry.solids import subdivide
+from ansatz.aero.geometry.stl import Triangles, read_stl
 from ansatz.aero.surface import Surface
 from ansatz.report.gallery import panels
 from ansatz.report.pictures import Pixels, Scale, render

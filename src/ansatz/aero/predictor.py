@@ -20,6 +20,7 @@ from ansatz.aero.car import CarAnswer, CarRequest, Interval, VolumeFields
 from ansatz.aero.evaluation import Tensors, evaluate
 from ansatz.aero.folding import fold
 from ansatz.aero.forces import Loads
+from ansatz.aero.geometry.stl import read_stl
 from ansatz.aero.model import DominoEnsemble
 from ansatz.aero.question import (
     Asked,
@@ -29,7 +30,6 @@ from ansatz.aero.question import (
     body_tensors,
     volume_bounds,
 )
-from ansatz.aero.stl import read_stl
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface, triangle_surface
 from ansatz.core.recipe import Encoded

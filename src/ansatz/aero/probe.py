@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ansatz.aero.car import CarAnswer, CarRequest
-from ansatz.aero.parametric import car_solids, sample_car
-from ansatz.aero.stl import write_stl
+from ansatz.aero.geometry.parametric import car_solids, sample_car
+from ansatz.aero.geometry.stl import write_stl
 from ansatz.core.artifacts import write_json
 from ansatz.core.recipe import Predictor
 

@@ -7,12 +7,12 @@ from ansatz.aero.car import CarRequest
 from ansatz.aero.checks import CHECKS
 from ansatz.aero.dataset import Cars
 from ansatz.aero.drivaerml_dataset import DrivAerML
+from ansatz.aero.geometry.repair import repair
 from ansatz.aero.loading import calibrate_checkpoint, load_predictor
 from ansatz.aero.model import Domino
 from ansatz.aero.objective import FieldsAndForces
 from ansatz.aero.probe import self_test
 from ansatz.aero.reference import openfoam
-from ansatz.aero.repair import repair
 from ansatz.core.recipe import Recipe, TrainConfig
 
 NIM = "ansatz.aero.nim:DOMINO"

@@ -12,10 +12,10 @@ import torch
 
 from ansatz.aero.body import measure
 from ansatz.aero.car import CarRequest
-from ansatz.aero.flow import FlowSolution, whole_body
-from ansatz.aero.openfoam import solve
-from ansatz.aero.placement import frame, place, upright
-from ansatz.aero.stl import read_stl
+from ansatz.aero.cfd.flow import FlowSolution, whole_body
+from ansatz.aero.cfd.openfoam import solve
+from ansatz.aero.geometry.placement import frame, place, upright
+from ansatz.aero.geometry.stl import read_stl
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface
 from ansatz.aero.truth import CarTruth

@@ -1,0 +1,1 @@
+"""Solutions of CFD: files of other solvers, and OpenFOAM itself."""

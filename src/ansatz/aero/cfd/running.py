@@ -1,0 +1,243 @@
+"""Running OpenFOAM's utilities on a case, one after the other, so that a stopped run can go on.
+
+A case is a folder. `steps.json` in it records which case it is and which utilities have completed,
+with their CPU seconds; `log.UTILITY` keeps what they said. A rerun skips what is complete. The mesh
+is rewritten in place by each of its utilities, so a meshing that was stopped begins again; the
+solver goes on from the last state that it has saved.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansatz.aero.cfd.case import FlowCase, initial_fields
+from ansatz.aero.cfd.control import SCHEMES, SOLUTION, TURBULENCE, run_control
+from ansatz.aero.cfd.dictionary import Entries, format_entries, read_coefficients, write_dictionary
+from ansatz.aero.cfd.mesh import block_mesh, feature_edges, snappy_mesh
+from ansatz.aero.geometry.stl import write_stl
+from ansatz.core.artifacts import write_json
+
+MESHING = (
+    ("blockMesh",),
+    ("surfaceFeatureExtract",),
+    ("snappyHexMesh", "-overwrite"),
+    ("renumberMesh", "-overwrite"),
+)
+SOLVING = (("checkMesh",), ("simpleFoam",))
+
+DEBIAN_PROJECT = Path("/usr/share/openfoam")
+HOW_TO_INSTALL = (
+    "On Debian or Ubuntu: apt-get install openfoam. Elsewhere: the packages of www.openfoam.com; "
+    "source the etc/bashrc of the installation before you start."
+)
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where OpenFOAM is.
+
+    Attributes:
+        binaries: Folder of its programs.
+        project: Folder that holds its `etc`.
+    """
+
+    binaries: Path
+    project: Path
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """The variables that its programs need, in a case's folder."""
+        # PWD because OpenFOAM believes it more than the directory that it is started in.
+        own = {"WM_PROJECT_DIR": str(self.project), "FOAM_ETC": str(self.project / "etc")}
+        return {**os.environ, **own, "PWD": str(folder.resolve())}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What `steps.json` says.
+
+    Attributes:
+        case: Fingerprint of the case.
+        cpu_seconds: Of each utility that has completed, by its name.
+    """
+
+    case: str
+    cpu_seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a case is.
+
+    Attributes:
+        utility: What runs.
+        iteration: Of the solver; 0 before it.
+        drag, lift: The coefficients Cd and Cl at this iteration; 0 before the solver.
+    """
+
+    utility: str
+    iteration: int = 0
+    drag: float = 0.0
+    lift: float = 0.0
+
+
+def find_openfoam() -> Installation | None:
+    """The OpenFOAM of this machine (www.openfoam.com, v1912 or later), if there is one."""
+    solver = shutil.which("simpleFoam")
+    # The OpenFOAM of openfoam.org has this solver too, but another tool for feature edges.
+    if solver is None or shutil.which("surfaceFeatureExtract") is None:
+        return None
+    project = Path(os.environ.get("WM_PROJECT_DIR", DEBIAN_PROJECT))
+    if not (project / "etc/controlDict").is_file():
+        return None
+    return Installation(Path(solver).parent, project)
+
+
+def require_openfoam() -> Installation:
+    """The OpenFOAM of this machine.
+
+    Raises:
+        LookupError: If there is none, with how to get it.
+    """
+    installation = find_openfoam()
+    if installation is None:
+        raise LookupError(
+            "OpenFOAM is not installed, or not in PATH: simpleFoam and surfaceFeatureExtract with "
+            f"the etc folder of their installation are needed. {HOW_TO_INSTALL}"
+        )
+    return installation
+
+
+# ------------------------------------------------------------------------------------- the case
+def run_case(case: FlowCase, folder: Path, installation: Installation) -> Iterator[Progress]:
+    """Compute a flow, or go on with it.
+
+    Args:
+        case: What to compute.
+        folder: Where; made if need be. About 100 MB for 250,000 cells.
+        installation: Whose programs to run.
+
+    Yields:
+        Where it is, several times a second. An iterator that is dropped stops the program.
+
+    Raises:
+        ValueError: If the folder holds another case.
+        OSError: If a utility fails, with the end of its log.
+    """
+    digest, text = case_digest(case), folder / "steps.json"
+    steps = Steps(**json.loads(text.read_text())) if text.exists() else Steps(digest, {})
+    if steps.case != digest:
+        raise ValueError(
+            f"{folder} holds another case (geometry, speed, mesh or numerics differ). Choose "
+            "another folder, or delete this one."
+        )
+    done = steps.cpu_seconds
+    if not all(command[0] in done for command in MESHING):
+        # What snappyHexMesh leaves of a first attempt would mislead a second one.
+        shutil.rmtree(folder / "constant/polyMesh", ignore_errors=True)
+        done.clear()
+        write_case(case, folder)
+    for command in (*MESHING, *SOLVING):
+        if command[0] in done:
+            continue
+        if command[0] == "simpleFoam":
+            _forget_unsaved(folder)
+        done[command[0]] = yield from _run_utility(command, folder, installation)
+        write_json(text, steps)
+
+
+def write_case(case: FlowCase, folder: Path) -> None:
+    """Write everything that the utilities read: geometry, dictionaries and initial fields."""
+    geometry = folder / "constant/triSurface/body.stl"
+    geometry.parent.mkdir(parents=True, exist_ok=True)
+    write_stl(geometry, case.solids)
+    for path, entries in case_dictionaries(case).items():
+        kind = "dictionary"
+        if path.startswith("0/"):
+            kind = "volVectorField" if path == "0/U" else "volScalarField"
+        write_dictionary(folder / path, entries, kind)
+
+
+def case_dictionaries(case: FlowCase) -> dict[str, Entries]:
+    """All dictionaries of a case, by their path in its folder."""
+    air: Entries = {"transportModel": "Newtonian", "nu": case.stream.viscosity}
+    return {
+        "system/blockMeshDict": block_mesh(case.bounds, case.cells_per_length, case.half),
+        "system/surfaceFeatureExtractDict": feature_edges(),
+        "system/snappyHexMeshDict": snappy_mesh(case.bounds, case.cells_per_length),
+        "system/fvSchemes": SCHEMES,
+        "system/fvSolution": SOLUTION,
+        "system/controlDict": run_control(case),
+        "constant/transportProperties": air,
+        "constant/turbulenceProperties": TURBULENCE,
+        **{f"0/{name}": entries for name, entries in initial_fields(case).items()},
+    }
+
+
+def case_digest(case: FlowCase) -> str:
+    """A fingerprint of all that decides the result, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for solid in case.solids:
+        digest.update(solid.name.encode() + solid.triangles.tobytes())
+    for path, entries in case_dictionaries(case).items():
+        digest.update(path.encode() + format_entries(entries).encode())
+    return digest.hexdigest()
+
+
+# ----------------------------------------------------------------------------------- one utility
+def _run_utility(
+    command: tuple[str, ...], folder: Path, installation: Installation
+) -> Generator[Progress, None, float]:
+    """Run one utility to its end; returns its CPU seconds, because a shared clock says little."""
+    program = str(installation.binaries / command[0])
+    log = folder / f"log.{command[0]}"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [program, *command[1:]],
+            cwd=folder,
+            env=installation.environment(folder),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        finished = 0
+        while not finished:
+            yield _progress(command[0], folder)
+            time.sleep(POLL_SECONDS)
+            finished, status, usage = os.wait4(process.pid, os.WNOHANG)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        # Reached with a running process when the caller is interrupted or loses interest.
+        if process.returncode is None:
+            process.terminate()
+            process.wait()
+    if process.returncode:
+        last_lines = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise OSError(
+            f"{command[0]} failed with exit code {process.returncode}. {log} ends with:\n"
+            f"{last_lines}"
+        )
+    return usage.ru_utime + usage.ru_stime
+
+
+def _progress(utility: str, folder: Path) -> Progress:
+    if utility == "simpleFoam":
+        history = read_coefficients(folder / "postProcessing/coeffs")
+        if len(history.get("Time", ())):
+            time, drag, lift = (history[name][-1] for name in ("Time", "Cd", "Cl"))
+            return Progress(utility, int(time), float(drag), float(lift))
+    return Progress(utility)
+
+
+def _forget_unsaved(folder: Path) -> None:
+    """Remove the coefficients of a run that ended before it saved a state to go on from."""
+    saved = max((int(path.name) for path in folder.iterdir() if path.name.isdigit()), default=0)
+    for run in (folder / "postProcessing/coeffs").glob("*"):
+        if int(run.name) >= saved:
+            shutil.rmtree(run)

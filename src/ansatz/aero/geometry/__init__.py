@@ -1,0 +1,1 @@
+"""Geometries of vehicles: files, measures, repairs, and parametric cars."""

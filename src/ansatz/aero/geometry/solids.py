@@ -1,0 +1,260 @@
+"""What can be measured on triangles: size, volume, shadow, inside and outside.
+
+Everything here is a plain sum or a scan: triangles are projected along an axis and sorted into
+rows, and pairs of a triangle and a row (or a point) are worked through as arrays. Corners are
+float32 as in STL files, and all arithmetic on them is float64.
+
+Signed quantities take the outward side from the right-hand rule on the corners.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ansatz.aero.geometry.stl import Solid, Triangles
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+
+# Rows and columns of a shadow. Its outline is rounded to half a column without bias and its rows
+# are sampled at their middles: 2e-4 of the area in the worst case, a long edge along a row.
+SHADOW_ROWS, SHADOW_COLUMNS = 1024, 4096
+PAIRS = 1 << 19  # worked on at a time: some 100 MB
+
+
+def merged(solids: Sequence[Solid]) -> Triangles:
+    """The triangles of all solids, in order, shape (n, 3, 3)."""
+    return np.concatenate([solid.triangles for solid in solids])
+
+
+def extent(triangles: Triangles) -> Floats:
+    """Smallest and largest coordinates, shape (2, 3)."""
+    corners = triangles.reshape(-1, 3)
+    return np.stack([corners.min(axis=0), corners.max(axis=0)]).astype(np.float64)
+
+
+def area_vectors(triangles: Triangles) -> Floats:
+    """Area times unit normal of each triangle, shape (n, 3)."""
+    corners = triangles.astype(np.float64)
+    vectors: Floats = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
+    return vectors
+
+
+def signed_volume(triangles: Triangles) -> float:
+    """The enclosed volume; negative if normals point inwards (divergence theorem)."""
+    # From the middle of the body: far from it, large terms of either sign would cancel.
+    middle = extent(triangles).mean(axis=0)
+    heights = (triangles[:, 0] - middle) * area_vectors(triangles)
+    return float(heights.sum() / 3)
+
+
+def frontal_area(solids: Sequence[Solid], ground: float = -np.inf) -> float:
+    """The area of the shadow that the solids cast along x on the y-z plane.
+
+    Args:
+        solids: Open or closed, overlapping or not: what is hidden counts once.
+        ground: Only what lies above this z counts.
+
+    Returns:
+        The area in squares of the unit of the solids, within 1e-3 of itself.
+    """
+    corners = merged(solids)[:, :, 1:].astype(np.float64)
+    left, low = corners.reshape(-1, 2).min(axis=0)
+    right, high = corners.reshape(-1, 2).max(axis=0)
+    low = max(low, ground)
+    if high <= low or right <= left:
+        return 0.0
+    # In units of columns and rows, where row i is sampled at i + 1/2.
+    scale = np.array([SHADOW_COLUMNS / (right - left), SHADOW_ROWS / (high - low)])
+    corners = (corners - [left, low]) * scale
+    # Every span adds one where it begins and takes one where it ends: what is covered by any
+    # number of spans has a positive running sum.
+    width = SHADOW_COLUMNS + 1
+    steps = np.zeros(SHADOW_ROWS * width, np.int64)
+    for row, begin, end in _spans(corners, SHADOW_ROWS):
+        steps += np.bincount(row * width + begin, minlength=len(steps))
+        steps -= np.bincount(row * width + end, minlength=len(steps))
+    covered = np.cumsum(steps.reshape(SHADOW_ROWS, width), axis=1) > 0
+    return float(np.count_nonzero(covered) / scale.prod())
+
+
+def inside(triangles: Triangles, points: Floats | Triangles) -> Flags:
+    """Whether points lie inside of a closed surface.
+
+    A ray from each point counts the surfaces that it leaves through minus those that it enters
+    by: the winding number. Which triangle a ray through an edge or a corner belongs to is decided
+    by a half-open rule on the projected corners, the same for all triangles that share them, so
+    that no ray slips through or is counted twice.
+
+    Args:
+        triangles: Closed and consistently oriented, in either sense; may consist of several
+            bodies that overlap, which count as their union.
+        points: Shape (n, 3). Those on the surface may be given either answer.
+
+    Returns:
+        One flag for each point, shape (n,).
+    """
+    low, high = extent(triangles)
+    # Along the shortest extent the fewest triangles lie over one another.
+    depth = int(np.argmin(high - low))
+    axes = [(depth + 1) % 3, (depth + 2) % 3, depth]
+    found = np.zeros(len(points), np.bool_)
+    near = np.flatnonzero(((points >= low) & (points <= high)).all(axis=1))
+    if len(near):
+        corners = triangles[:, :, axes].astype(np.float64)
+        candidates = points[near][:, axes].astype(np.float64)
+        found[near] = _winding(corners, candidates) != 0
+    return found
+
+
+def subdivide(triangles: Triangles, longest: float) -> tuple[Triangles, Indices]:
+    """Split triangles until no edge is longer than a length.
+
+    The longest edge of a triangle is halved until it is short enough. Only edges that are too long
+    are split, and always at their middle, so neighbors agree about their common edge: what was
+    closed stays closed, and areas and normals stay what they were, to rounding.
+
+    Args:
+        triangles: Shape (n, 3, 3).
+        longest: The largest length of an edge in the result.
+
+    Returns:
+        The pieces, shape (m, 3, 3), grouped by the triangle they come from, and the index of that
+        triangle for each piece, shape (m,).
+
+    Raises:
+        ValueError: If the length is too small for the precision of the coordinates.
+    """
+    smallest = 16 * float(np.spacing(np.abs(triangles).max(initial=1e-6)))
+    if not longest > smallest:
+        raise ValueError(f"edges must be longer than {smallest:.2g} to be split, got {longest}")
+    pieces, parents = [triangles[:0]], [np.zeros(0, np.intp)]
+    rest, parent = triangles, np.arange(len(triangles))
+    while len(rest):
+        edges = (np.roll(rest, -1, axis=1) - rest).astype(np.float64)
+        squares = np.square(edges).sum(axis=-1)
+        done = squares.max(axis=1) <= longest**2
+        pieces.append(rest[done])
+        parents.append(parent[done])
+        rest, parent = rest[~done], np.tile(parent[~done], 2)
+        rest = _halves(rest, squares[~done].argmax(axis=1))
+    all_parents = np.concatenate(parents)
+    order = np.argsort(all_parents, kind="stable")
+    return np.concatenate(pieces)[order], all_parents[order]
+
+
+def _halves(triangles: Triangles, edge: Indices) -> Triangles:
+    """Both halves of each triangle, cut from the middle of an edge to the corner opposite."""
+    order = (edge[:, None] + np.arange(3)) % 3
+    a, b, c = np.moveaxis(np.take_along_axis(triangles, order[:, :, None], axis=1), 1, 0)
+    middle = (a + b) / 2
+    return np.concatenate([np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)])
+
+
+def _spans(corners: Floats, rows: int) -> Iterator[tuple[Indices, Indices, Indices]]:
+    """Row, first and last column of the spans that triangles cover at the middles of rows.
+
+    Args:
+        corners: Column and row of each corner, shape (n, 3, 2).
+        rows: Rows from 0 on; what lies outside of them is left out.
+    """
+    order = np.argsort(corners[:, :, 1], axis=1)
+    u, v = np.moveaxis(np.take_along_axis(corners, order[:, :, None], axis=1), 2, 0)
+    first = np.clip(np.ceil(v[:, 0] - 0.5), 0, rows).astype(np.intp)
+    stop = np.clip(np.ceil(v[:, 2] - 0.5), 0, rows).astype(np.intp)
+    with np.errstate(divide="ignore", invalid="ignore"):  # edges along a row are never asked
+        slopes = (u[:, [2, 1, 2]] - u[:, [0, 0, 1]]) / (v[:, [2, 1, 2]] - v[:, [0, 0, 1]])
+    for triangle, row in _expand(first, stop):
+        height = row + 0.5
+        # One side of the span lies on the edge from the lowest to the highest corner, the other
+        # on the edge below or above the corner between them.
+        above = height >= v[triangle, 1]
+        foot = above.astype(np.intp)
+        one = u[triangle, 0] + (height - v[triangle, 0]) * slopes[triangle, 0]
+        two = u[triangle, foot] + (height - v[triangle, foot]) * slopes[triangle, 1 + foot]
+        columns = np.rint(np.stack([one, two])).astype(np.intp)
+        yield row, columns.min(axis=0), columns.max(axis=0)
+
+
+def _winding(corners: Floats, points: Floats) -> Indices:
+    """Winding number of closed triangles (n, 3, 3) around points (m, 3), by rays along axis 2."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    rows = int(np.clip(np.sqrt(len(points)), 1, 1024))
+    pitch = (high[1] - low[1]) / rows or 1.0
+    width = 2 * (high[0] - low[0]) or 1.0
+
+    def row_of(v: Floats) -> Indices:
+        row: Indices = np.clip((v - low[1]) / pitch, 0, rows - 1).astype(np.intp)
+        return row
+
+    def key_of(row: Indices, u: Floats) -> Floats:
+        key: Floats = row * width + (np.clip(u, low[0], high[0]) - low[0])
+        return key
+
+    # Points are sorted by row, and by u within a row: a triangle finds its candidates in a row as
+    # one contiguous range. Rounding is monotonic, so that no candidate is lost.
+    keys = key_of(row_of(points[:, 1]), points[:, 0])
+    order = np.argsort(keys, kind="stable")
+    keys, points = keys[order], points[order]
+    least, most = corners.min(axis=1), corners.max(axis=1)
+    meets = ((least <= high) & (most >= low))[:, :2].all(axis=1) & (most[:, 2] >= low[2])
+    corners, least, most = corners[meets], least[meets], most[meets]
+    winding = np.zeros(len(points))
+    for triangle, row in _expand(row_of(least[:, 1]), row_of(most[:, 1]) + 1):
+        begin = np.searchsorted(keys, key_of(row, least[triangle, 0]), "left")
+        end = np.searchsorted(keys, key_of(row, most[triangle, 0]), "right")
+        for pair, point in _expand(begin, end):
+            turns = _turns(corners, triangle[pair], points[point])
+            winding += np.bincount(point, turns, len(points))
+    unsorted = np.empty(len(points), np.intp)
+    unsorted[order] = winding
+    return unsorted
+
+
+def _turns(corners: Floats, triangle: Indices, points: Floats) -> Indices:
+    """What each pair of a triangle and a point adds to the winding number: +1, -1 or 0."""
+    turns = np.zeros(len(triangle), np.intp)
+    u, v, w = points.T
+    for start, end in ((0, 1), (1, 2), (2, 0)):
+        a, b = corners[:, start], corners[:, end]
+        upward = b[:, 1] > a[:, 1]
+        # From the lower to the upper end, whichever triangle asks: both neighbors at an edge
+        # compute the same numbers and agree to the last bit on which side a point lies.
+        lower = np.where(upward[:, None], a, b)[triangle]
+        upper = np.where(upward[:, None], b, a)[triangle]
+        level = (lower[:, 1] <= v) & (v < upper[:, 1])
+        side = (upper[:, 0] - lower[:, 0]) * (v - lower[:, 1])
+        side -= (upper[:, 1] - lower[:, 1]) * (u - lower[:, 0])
+        turns += np.where(level & (side > 0), np.where(upward[triangle], 1, -1), 0)
+    hit = np.flatnonzero(turns)
+    turns[hit] *= _depth(corners[triangle[hit]], u[hit], v[hit]) > w[hit]
+    return turns
+
+
+def _depth(corners: Floats, u: Floats, v: Floats) -> Floats:
+    """Where a line along axis 2 through (u, v) meets each triangle."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    drop = normals[:, 0] * (u - corners[:, 0, 0]) + normals[:, 1] * (v - corners[:, 0, 1])
+    slope = np.divide(drop, normals[:, 2], out=np.zeros_like(u), where=normals[:, 2] != 0)
+    # A triangle seen from its edge has a steep plane: rounding must not leave the triangle.
+    depth: Floats = np.clip(
+        corners[:, 0, 2] - slope, corners[:, :, 2].min(axis=1), corners[:, :, 2].max(axis=1)
+    )
+    return depth
+
+
+def _expand(first: Indices, stop: Indices) -> Iterator[tuple[Indices, Indices]]:
+    """Pairs (i, j) for every i and all j from first[i] to stop[i], in pieces of bounded size."""
+    counts = np.maximum(stop - first, 0)
+    ends = np.cumsum(counts)
+    begin = 0
+    while begin < len(counts):
+        done = ends[begin - 1] if begin else 0
+        end = max(int(np.searchsorted(ends, done + PAIRS, "right")), begin + 1)
+        size = counts[begin:end]
+        owner = np.repeat(np.arange(begin, end), size)
+        offset = np.repeat(ends[begin:end] - size - done - first[begin:end], size)
+        yield owner, np.arange(len(owner)) - offset
+        begin = end
