@@ -52,11 +52,6 @@ _TABLES: Final = ("force_mom_all.csv", "force_mom_constref_all.csv", "geo_parame
 KINDS: Final = (*_KINDS, "tables")
 
 
-def manifest(self) -> Manifest:
-    """What `fetch` may bring."""
-    return manifest(self.runs, self.kinds, self.source)
-
-
 def manifest(runs: str = "all", kinds: str = "stl,forces", source: str = SOURCE) -> Manifest:
     """The files of some runs and kinds.
 
