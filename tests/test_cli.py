@@ -207,4 +207,6 @@ def test_results_are_data_on_stdout_and_words_on_stderr(sine, capsys):
     assert content["machine"]["cores"] >= 1
 
     assert main(["fetch", NAME, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["troubles"] == []
+    content = json.loads(capsys.readouterr().out)
+    assert content["troubles"] == []
+    assert content["present"] == ["angles.csv"]

@@ -82,7 +82,7 @@ def test_a_plan_holds_every_option_after_the_overrides(tmp_path):
     content = plan("train", "aero/cars", {"steps": "7", "store": str(tmp_path)}, [], None)
     assert content["train.steps"] == 7
     assert content["store"] == str(tmp_path)
-    assert content["data.draws.surface"] == 2048
+    assert content["data.draws.surface"] == catalog.find("aero/cars").data.draws.surface
 
 
 def test_values_are_shown_as_one_would_type_them():

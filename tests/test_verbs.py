@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,15 @@ def test_a_trained_model_trains_no_further(sine):
     before = digest(sine / "model.safetensors")
     assert ansatz.train(NAME, out=sine).number == 400
     assert digest(sine / "model.safetensors") == before
+
+
+def test_the_first_of_several_processes_makes_the_store_and_the_others_use_it(installed):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "ansatz", "train", NAME, "train.steps=2"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.count("preparing") == 1
+    assert run.stdout == "runs/trigonometry/sine/train/model.safetensors\n"
 
 
 def test_a_second_prediction_computes_nothing_and_another_precision_does(sine):

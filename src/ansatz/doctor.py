@@ -13,6 +13,7 @@ import torch
 from ansatz.core.artifacts import machine, versions
 from ansatz.core.places import home
 from ansatz.core.recipe import Precision
+from ansatz.server.settings import Settings
 from ansatz.trainer.precision import arithmetic
 
 Line = tuple[str, str]
@@ -25,7 +26,7 @@ TOOLS = {
     "sbatch": "Slurm",
     "kubectl": "Kubernetes",
 }
-PORT = 8000
+PORT = Settings.port
 
 
 def examine() -> Iterator[Line]:

@@ -7,11 +7,9 @@ what it made. All options are read before anything else is done. Nothing here kn
 """
 
 import importlib.metadata
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +17,7 @@ import torch
 
 from ansatz.core import catalog
 from ansatz.core import options as own
-from ansatz.core.artifacts import Parent, digest, plain, write_provenance
+from ansatz.core.artifacts import Parent, digest, write_provenance
 from ansatz.core.errors import require
 from ansatz.core.findings import Section
 from ansatz.core.places import raw_folder, run_folder, shipped_folder, store_folder
@@ -42,8 +40,8 @@ from ansatz.report import page
 from ansatz.server.options import ServeOptions
 from ansatz.store.making import finished_store, is_made_of, make_store, store_parent
 from ansatz.timing.stages import Row, compare
+from ansatz.trainer.distributed import World, barrier, process_group
 from ansatz.trainer.distributed import device_of as training_device
-from ansatz.trainer.distributed import process_group
 from ansatz.trainer.loop import Outcome, run
 from ansatz.trainer.precision import arithmetic
 
@@ -59,7 +57,8 @@ def fetch(
 
     Args:
         name: Of the recipe.
-        options: Overrides of its data, as `runs`, `kinds`; `mirror` takes another source.
+        options: Overrides of its data, as `runs`, `kinds`; `mirror` takes another source, `verify`
+            reads again what is there.
         out: Where to; the cache by default.
         dry_run: Only say what would be fetched.
 
@@ -72,6 +71,7 @@ def fetch(
         out or raw_folder(asked.recipe),
         dry_run=dry_run,
         mirror=asked.own.mirror,
+        verify=asked.own.verify,
     )
 
 
@@ -118,8 +118,8 @@ def train(name: str, options: Options | None = None, *, out: Path | None = None)
     asked = ask("train", name, own.TrainOptions(), options)
     recipe = asked.recipe
     folder = out or run_folder(recipe, "train")
-    store = ready_store(recipe, asked.own.store)
     with process_group() as world:
+        store = shared_store(recipe, asked.own.store, world)
         torch.manual_seed(recipe.train.seed)
         outcome = run(
             recipe.model.build(),
@@ -130,13 +130,13 @@ def train(name: str, options: Options | None = None, *, out: Path | None = None)
             device=training_device(world),
             world=world,
         )
-        if world.is_main and outcome.weights is not None:
-            parents = {"store": store_parent(store)}
-            write_provenance(
-                folder, recipe, overrides=asked.given, parents=parents, steps=outcome.number
-            )
-            if recipe.calibrate is not None:
-                recipe.calibrate(folder, store)
+    if world.is_main and outcome.weights is not None:
+        parents = {"store": store_parent(store)}
+        write_provenance(
+            folder, recipe, overrides=asked.given, parents=parents, steps=outcome.number
+        )
+        if recipe.calibrate is not None:
+            recipe.calibrate(folder, store)
     return outcome
 
 
@@ -232,18 +232,8 @@ def serve(name: str, options: Options | None = None) -> None:
     from ansatz.server.service import recipe_service
 
     model, checkpoint = loaded(asked.recipe, asked.own.checkpoint)
-    test = asked.recipe.self_test
-    service = recipe_service(
-        replace(asked.recipe, predictor=lambda folder: model),
-        checkpoint.path,
-        importlib.metadata.version("ansatz-ai"),
-        config=json.dumps(asked.recipe, default=plain, indent=1),
-        assets=(f"{checkpoint.path.name} sha256:{checkpoint.sha256}",),
-        self_test=partial(test, model, checkpoint.path) if test is not None else None,
-    )
-    settings = asked.own.server
-    log.info("%s on http://%s:%d", name, settings.host, settings.port)
-    serve_forever(service, settings)
+    version = importlib.metadata.version("ansatz-ai")
+    serve_forever(recipe_service(asked.recipe, model, checkpoint, version), asked.own.server)
 
 
 def bench(name: str, inputs: Sequence[Word] = (), options: Options | None = None) -> list[Row]:
@@ -338,3 +328,16 @@ def ready_store(recipe: Recipe, store: Path | None) -> Path:
         raw = raw_files(recipe)
         return folder if is_made_of(raw, folder) else make_store(recipe, raw, folder, {})
     return finished_store(recipe, folder)
+
+
+def shared_store(recipe: Recipe, store: Path | None, world: World) -> Path:
+    """The store of a recipe for processes that train together, whether or not they share a disk.
+
+    They ask in turns: the first makes a store that is not there, the others find it.
+    """
+    found = Path()
+    for rank in range(world.ranks):
+        if rank == world.rank:
+            found = ready_store(recipe, store)
+        barrier(world)
+    return found

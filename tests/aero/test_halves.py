@@ -2,8 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from ansatz.aero.halves import Draws, drawn_flow, half, half_batches, reflected, sides, stacked
+from ansatz.aero.halves import (
+    Draws,
+    drawn_flow,
+    half,
+    half_batches,
+    reflected,
+    sides,
+    stacked,
+    strata,
+)
 from ansatz.aero.model import POINT_FEATURES, VOLUME_FEATURES
+from ansatz.aero.thinning import along_curve
 from ansatz.core.recipe import Position
 from ansatz.store.samples import Store
 
@@ -19,10 +29,11 @@ def sample(store):
 def test_features_and_fields_belong_to_the_same_points(sample):
     arrays, meta = sample
     found = half(arrays, meta)
-    count = len(arrays["cp"])
-    assert found.surface.shape == (count, POINT_FEATURES)
+    assert found.surface.shape == (len(arrays["cp"]), POINT_FEATURES)
     assert found.volume.shape == (len(arrays["u"]), VOLUME_FEATURES)
     length = meta["frame"]["length"]
+    order = along_curve(arrays["surface_xyz"])
+    arrays = {name: arrays[name][order] for name in ("surface_xyz", "surface_normal", "cp")}
     # The first features are the position over the length, and the normal.
     np.testing.assert_allclose(found.surface[:, 3:6], arrays["surface_normal"], atol=1e-6)
     np.testing.assert_allclose(found.places[:, 1] * length, arrays["surface_xyz"][:, 1], atol=1e-5)
@@ -69,6 +80,33 @@ def test_what_was_drawn_together_belongs_together(store, sample):
     for place, field in zip(batch["places"][0], batch["fields"][0], strict=True):
         near = (known.places - place).abs().sum(1).argmin()
         assert torch.equal(known.fields[near], field)
+
+
+def test_every_stratum_gives_one_point_and_every_point_is_as_likely():
+    rng = np.random.default_rng(0)
+    draws = torch.stack([strata(100, 25, rng) for _ in range(4000)])
+    assert torch.equal(draws // 4, torch.arange(25).expand_as(draws))
+    share = torch.bincount(draws.flatten(), minlength=100) / 4000
+    # Four standard deviations of a binomial share of one quarter.
+    assert (share - 0.25).abs().max() < 4 * np.sqrt(0.25 * 0.75 / 4000)
+
+
+def test_forces_of_strata_scatter_less_than_those_of_independent_points(sample):
+    body = half(*sample)
+    pressure_drag = -body.fields[:, 0] * body.area_vectors[:, 0]
+    rng, count = np.random.default_rng(0), 512
+    scale = len(pressure_drag) / count
+    total = len(pressure_drag)
+    lone, held = (
+        [scale * float(pressure_drag[draw()].sum()) for _ in range(200)]
+        for draw in (
+            lambda: torch.from_numpy(rng.integers(total, size=count)),
+            lambda: strata(total, count, rng),
+        )
+    )
+    assert np.std(held) < 0.8 * np.std(lone)
+    # Neither is biased.
+    assert abs(np.mean(held) - float(pressure_drag.sum())) < 4 * np.std(held) / np.sqrt(200)
 
 
 def test_where_the_flow_was_not_kept_nothing_is_known_of_it(sample):

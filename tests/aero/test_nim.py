@@ -251,6 +251,7 @@ def test_the_answer_says_what_its_numbers_refer_to(url):
         40.0,
     )
     assert out["moment"].shape == (3,)
+    np.testing.assert_array_equal(out["moment_center"], np.zeros(3, np.float32))
     np.testing.assert_allclose(out["interval_cd"], [0.9, 1.3], rtol=1e-6)
     checks = json.loads(out["checks"].tobytes())
     assert checks["notes"] == ["units: m", "the field 'gpu_count' is not known and was ignored"]
@@ -291,6 +292,8 @@ def npy(array):
         ({"units": "inch"}, "units: input should be 'auto', 'm' or 'mm'"),
         ({"point_cloud_size": "5", "files": {"point_cloud": npy(np.zeros((2, 3)))}}, "not both"),
         ({"files": {"point_cloud": npy(np.zeros((2, 2)))}}, "shape (n, 3)"),
+        ({"files": {"point_cloud": npy(np.zeros((0, 3)))}}, "point_cloud holds no points"),
+        ({"files": {"point_cloud": npy(np.array([list("abc")]))}}, "point_cloud: points of"),
         ({"files": {"point_cloud": npy(np.full((2, 3), np.nan))}}, "not finite"),
         ({"files": {"point_cloud": npy(np.array([[None] * 3]))}}, "Python objects"),
         ({"geometry": b""}, "design_stl"),

@@ -79,12 +79,14 @@ class Shape:
     activation: object
 
 
-def test_json_holds_dataclasses_paths_arrays_and_functions(tmp_path):
+def test_json_holds_dataclasses_paths_arrays_sets_and_functions(tmp_path):
     path = tmp_path / "x.json"
-    write_json(path, {"a": Shape(3, Path("b/c"), hashlib.sha256), "n": np.float32(0.5)})
+    content = {"a": Shape(3, Path("b/c"), hashlib.sha256), "n": np.float32(0.5)}
+    write_json(path, content | {"names": frozenset({"c", "b", "a"})})
     assert json.loads(path.read_text()) == {
         "a": {"width": 3, "folder": "b/c", "activation": "_hashlib.openssl_sha256"},
         "n": 0.5,
+        "names": ["a", "b", "c"],
     }
 
 

@@ -120,6 +120,13 @@ def test_one_bad_input_fails_alone_and_is_tried_again(letters, out):
     assert scales.asked == ["b"]
 
 
+def test_an_input_that_cannot_even_be_looked_at_fails_alone(letters, out):
+    letters["b"] = Weighing(Path("b" * 300), 10.0)
+    items = run(Scales(), letters, out)
+    assert [item.failed for item in items] == [False, True, False]
+    assert "name too long" in items[1].row["error"]
+
+
 def test_an_answer_whose_row_was_not_written_is_asked_again(letters, out):
     run(Scales(), letters, out)
     (out / "items" / "c.json").unlink()  # killed between the files and the row

@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import httpx
 import pytest
 
 from ansatz.core import recipe
 from ansatz.core.recipe import Manifest, RemoteFile
+from ansatz.hub.sources import WebFolder
 from ansatz.hub.transfer import fetch
+from ansatz.hub.web import Connection, Patience
 
 
 @pytest.fixture
@@ -67,6 +70,20 @@ def test_a_plain_web_server_is_asked_file_by_file(hub, bring, tmp_path):
     hub.log.clear()
     assert bring(address, "a b.bin", "c.bin").fetched == ()
     assert hub.downloads("a b.bin") == []
+
+
+def test_the_size_of_a_file_is_not_that_of_a_compressed_transfer():
+    def answer(request):
+        if request.method == "GET":
+            return httpx.Response(404)
+        is_zipped = "gzip" in request.headers["Accept-Encoding"]
+        return httpx.Response(200, headers={"Content-Length": "40" if is_zipped else "1000"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        folder = WebFolder("http://web", Connection(client, Patience(), {}, ""), workers=1)
+        (entry,) = folder.listing([RemoteFile("forces.csv")]).entries
+
+    assert entry.size == 1000
 
 
 def test_without_any_version_a_broken_transfer_starts_anew(hub, bring, tmp_path, brisk):

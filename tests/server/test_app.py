@@ -7,11 +7,12 @@ import json
 import socket
 import threading
 import time
+from dataclasses import dataclass, field, replace
 
 import httpx
 import numpy as np
 import pytest
-from scaling import scaling_service
+from scaling import Scaler, scaling_service
 
 from ansatz.server.client import Client
 from ansatz.server.npz import read_npz
@@ -277,8 +278,21 @@ def test_a_burst_is_answered_or_refused_and_never_lost():
             assert int(reply.headers["retry-after"]) >= 1
 
 
+@dataclass(frozen=True)
+class Held(Scaler):
+    """A device that works only while it is open."""
+
+    open: threading.Event = field(default_factory=threading.Event)
+
+    def forward(self, tensors):
+        self.open.wait()
+        return super().forward(tensors)
+
+
 def test_a_request_is_given_up_with_its_client():
-    with running(scaling_service(seconds=0.3)) as url, httpx.Client(base_url=url) as http:
+    device = Held()
+    service = replace(scaling_service(), predictor=device)
+    with running(service) as url, httpx.Client(base_url=url) as http:
         Client(url).wait_ready()
         body = json.dumps({"values": [1]}).encode()
         head = f"POST {ROUTE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
@@ -295,6 +309,7 @@ def test_a_request_is_given_up_with_its_client():
         gone = f'ansatz_requests_total{{code="499",model="test/scaling",route="{ROUTE}"}}'
         while samples(http).get(gone, 0) < 6:
             time.sleep(0.005)
+        device.open.set()
         assert http.post(ROUTE, json={"values": [1]}).status_code == 200
         computed = samples(http)['ansatz_infer_seconds_count{model="test/scaling"}']
 
@@ -342,6 +357,23 @@ def test_a_slow_upload_is_ended():
             status = connection.recv(4096).split(b"\r\n")[0]
 
     assert status.startswith(b"HTTP/1.1 408")
+
+
+def test_an_upload_that_is_broken_off_is_no_fault_of_the_server(caplog):
+    with running(scaling_service()) as url, httpx.Client(base_url=url) as http:
+        Client(url).wait_ready()
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            head = f"POST {ROUTE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}Content-Length: 100\r\n\r\n".encode() + b"{")
+            while samples(http)['ansatz_requests_in_progress{model="test/scaling"}'] < 1:
+                time.sleep(0.005)
+        counted = f'ansatz_requests_total{{code="%s",model="test/scaling",route="{ROUTE}"}}'
+        while not (counts := {c: samples(http).get(counted % c, 0) for c in (499, 500)})[499]:
+            assert not counts[500]
+            time.sleep(0.005)
+
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_with_keys_only_probes_and_those_who_hold_one_are_let_in(tmp_path):

@@ -96,6 +96,23 @@ def test_a_cancelled_item_never_reaches_the_device_and_makes_room():
     assert asyncio.run(story()) == [[0], [2]]
 
 
+def test_a_queue_of_those_who_left_is_not_full():
+    async def story():
+        gate = Gate()
+        batcher = Batcher(gate.run, queue_size=1)
+        first = await held(gate, batcher)
+        left = batcher.submit(1)
+        before = batcher.is_full
+        left.cancel()
+        after = batcher.is_full
+        gate.open.set()
+        await first
+        await asyncio.to_thread(batcher.stop)
+        return before, after
+
+    assert asyncio.run(story()) == (True, False)
+
+
 def test_an_error_reaches_only_the_item_it_belongs_to():
     async def story():
         gate = Gate()

@@ -43,6 +43,20 @@ def test_the_servers_reasons_become_errors_of_their_kind(url):
             server.infer("test/scaling", {"values": [1], "factor": 13})
 
 
+def test_patience_ends_without_another_pause(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(client.time, "sleep", pauses.append)
+    busy = client.httpx.Response(
+        429, headers={"retry-after": "7"}, request=client.httpx.Request("POST", "http://a")
+    )
+    monkeypatch.setattr(client.httpx.Client, "post", lambda *_, **__: busy)
+
+    with pytest.raises(TimeoutError, match="429"):
+        Client("http://a", retries=2).infer("test/scaling")
+
+    assert pauses == [7.0, 7.0]
+
+
 def test_nobody_there_is_said_after_the_wait():
     with Client("http://127.0.0.1:9") as server:
         with pytest.raises(TimeoutError, match="not ready within"):

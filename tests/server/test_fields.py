@@ -33,6 +33,8 @@ class Order:
     points: Path | NDArray[np.float64] | None = None
     weights: Float[np.ndarray, " n"] | None = None
     folder: Path | None = None
+    folders: tuple[Path, ...] = ()
+    aliases: dict[str, Path] | list[Path | None] | None = None
     inner: Inner | None = None
 
     def __post_init__(self):

@@ -1,6 +1,7 @@
 """A stopping server is no longer ready, loses no request, and goes."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -57,6 +58,21 @@ def test_after_sigterm_what_is_in_progress_is_answered_and_nothing_else_is_taken
     assert "the server is stopping" in ready.json()["message"]
     assert refused.status_code == 503
     assert answers[0]["result.values"] == [8.0]
+
+
+def test_the_address_that_is_told_is_the_one_that_answers(caplog):
+    caplog.set_level("INFO", "ansatz.server")
+    started = threading.Event()
+
+    def stop_at_once():
+        started.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    serve(scaling_service(self_test=stop_at_once), Settings(port=0))
+
+    assert started.is_set()
+    (told,) = [record.message for record in caplog.records if "http://" in record.message]
+    assert re.fullmatch(r"test/scaling on http://127\.0\.0\.1:[1-9]\d+", told)
 
 
 def test_a_port_in_use_is_said():

@@ -1,16 +1,20 @@
 """A service is a recipe with a checkpoint, in the dialects that the recipe names."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from scaling import SHOUT, Row, Scaler, scaling_service
 
+from ansatz.core.artifacts import Parent
 from ansatz.core.recipe import Recipe, TrainConfig
 from ansatz.server.service import recipe_service
 
+CHECKPOINT = Parent(Path("runs/two"), "00ff")
 
-def recipe(**dialects):
+
+def recipe(self_test=None, **dialects):
     return Recipe(
         name="test/scaling",
         title="Scales a row",
@@ -19,23 +23,30 @@ def recipe(**dialects):
         objective=None,
         train=TrainConfig(),
         request=Row,
-        predictor=lambda folder: Scaler(seconds=float(folder.name)),
+        predictor=lambda folder: Scaler(),
+        self_test=self_test,
         dialects=dialects,
     )
 
 
-def test_a_recipe_brings_its_predictor_its_request_and_its_dialects():
-    service = recipe_service(recipe(shout="scaling:SHOUT"), Path("x/2"), "7", card="# Card")
+def test_a_recipe_brings_its_request_its_dialects_and_its_self_test():
+    tested = []
+    named = recipe(lambda *about: tested.append(about), shout="scaling:SHOUT")
+    service = recipe_service(named, Scaler(2.0), CHECKPOINT, "7")
 
-    assert service.predictor == Scaler(seconds=2.0)
+    assert service.predictor == Scaler(2.0)
     assert (service.name, service.version, service.request) == ("test/scaling", "7", Row)
     assert service.dialects == (SHOUT,)
-    assert service.card == "# Card"
+    assert service.assets == ("two sha256:00ff",)
+    assert json.loads(service.config)["train"]["steps"] == TrainConfig().steps
+    service.self_test()
+    assert tested == [(Scaler(2.0), CHECKPOINT.path)]
+    assert recipe_service(recipe(), Scaler(), CHECKPOINT, "7").self_test is None
 
 
 def test_what_is_no_dialect_is_not_taken_for_one():
     with pytest.raises(TypeError, match="scaling:Row is a type and not a Dialect"):
-        recipe_service(recipe(shout="scaling:Row"), Path("1"), "7")
+        recipe_service(recipe(shout="scaling:Row"), Scaler(), CHECKPOINT, "7")
 
 
 def test_two_dialects_cannot_share_a_route():

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from ansatz.core.overrides import override, parse
 from ansatz.server.settings import Settings, is_known_key, read_keys
 
 
@@ -20,9 +21,26 @@ def test_this_machine_alone_needs_none(host):
     assert Settings(host=host).key_file is None
 
 
-def test_limits_must_be_positive():
-    with pytest.raises(ValueError, match="queue_size must be positive, got 0"):
-        Settings(queue_size=0)
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("port=99999", "less than or equal to 65535"),
+        ("port=-1", "greater than or equal to 0"),
+        ("queue_size=0", "greater than or equal to 1"),
+        ("max_batch=0", "greater than or equal to 1"),
+        ("max_cost=0", "greater than 0"),
+        ("max_concurrent=0", "greater than or equal to 1"),
+        ("max_body=0", "greater than or equal to 1"),
+        ("max_fields=0", "greater than or equal to 1"),
+        ("max_text=0", "greater than or equal to 1"),
+        ("upload_seconds=0", "greater than 0"),
+        ("drain_seconds=-1", "greater than or equal to 0"),
+        ("host_threads=0", "greater than or equal to 1"),
+    ],
+)
+def test_a_limit_out_of_its_range_is_refused(option, words):
+    with pytest.raises(ValueError, match=f"{option}: must be {words}"):
+        override(Settings(), parse([option]))
 
 
 def test_keys_are_kept_as_digests(tmp_path):
@@ -38,7 +56,12 @@ def test_keys_are_kept_as_digests(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("# none\n", "no key"), ("short", "5 characters"), ("sha256:00ff", "digest of 2 bytes")],
+    [
+        ("# none\n", "no key"),
+        ("short", "5 characters"),
+        ("sha256:00ff", "without 64 hexadecimal digits"),
+        ("sha256:secret", "keys holds sha256: without 64 hexadecimal digits"),
+    ],
 )
 def test_a_file_of_bad_keys_is_refused(tmp_path, text, words):
     path = tmp_path / "keys"

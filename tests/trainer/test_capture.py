@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from ansatz.core.recipe import Loss, Position, TrainConfig
-from ansatz.trainer.graph import StaticInputs, update_deviation
-from ansatz.trainer.step import TrainStep, make_step
+from ansatz.trainer.graph import Batch, fill
+from ansatz.trainer.step import TrainStep
 
 CONFIG = TrainConfig(
     steps=50, warmup_steps=5, learning_rate=0.01, ema_decay=0.9, cuda_graphs=True,
@@ -17,17 +17,17 @@ CONFIG = TrainConfig(
 )  # fmt: skip
 
 
-def buffers() -> StaticInputs:
-    return StaticInputs(({"x": torch.zeros(4, 2), "k": torch.zeros(4, dtype=torch.int64)},))
+def buffers() -> list[Batch]:
+    return [{"x": torch.zeros(4, 2), "k": torch.zeros(4, dtype=torch.int64)}]
 
 
 def test_static_inputs_keep_their_place_and_take_the_numbers():
     inputs = buffers()
-    place = inputs.buffers[0]["x"].data_ptr()
+    place = inputs[0]["x"].data_ptr()
     x = torch.arange(8.0).reshape(4, 2)
-    inputs.copy([{"x": x, "k": torch.arange(4)}])
-    assert inputs.buffers[0]["x"].data_ptr() == place
-    assert torch.equal(inputs.buffers[0]["x"], x)
+    fill(inputs, [{"x": x, "k": torch.arange(4)}])
+    assert inputs[0]["x"].data_ptr() == place
+    assert torch.equal(inputs[0]["x"], x)
 
 
 @pytest.mark.parametrize(
@@ -47,26 +47,13 @@ def test_static_inputs_keep_their_place_and_take_the_numbers():
 )
 def test_static_inputs_refuse_another_form(batches, message):
     with pytest.raises(ValueError, match=message):
-        buffers().copy(batches)
-
-
-def test_the_deviation_of_an_update_is_relative_to_the_update():
-    before = {"weights": [torch.tensor([1.0, 1.0])], "fixed": [torch.ones(2)]}
-    expected = {"weights": [torch.tensor([1.3, 1.4])], "fixed": [torch.ones(2)]}
-    found = {"weights": [torch.tensor([1.3, 1.45])], "fixed": [torch.ones(2)]}
-    assert update_deviation(before, expected, expected) == 0
-    assert update_deviation(before, expected, found) == pytest.approx(0.1, rel=1e-5)
-    assert update_deviation(before, expected, before) == pytest.approx(1.0)
-    moved = {**expected, "fixed": [torch.zeros(2)]}
-    assert update_deviation(before, expected, moved) == float("inf")
-    broken = {**expected, "weights": [torch.tensor([1.3, float("nan")])]}
-    assert update_deviation(before, expected, broken) == float("inf")
+        fill(buffers(), batches)
 
 
 # ------------------------------------------------------------------------------- with a GPU
 def take(config: TrainConfig, steps: int = 50, dropout: float = 0.0) -> tuple[list, TrainStep]:
     device = torch.device("cuda")
-    step = make_step(sine.network(dropout), sine.noisy_objective, config, device)
+    step = TrainStep(sine.network(dropout), sine.noisy_objective, config, device)
     losses = []
     for index in range(steps):
         batches = [
@@ -118,7 +105,7 @@ def test_an_objective_that_waits_for_the_device_is_trained_eagerly_with_the_reas
         return Loss(loss.total * (1.0 if loss.total.item() > 0 else 2.0))
 
     device = torch.device("cuda")
-    step = make_step(sine.network(), waiting, CONFIG, device)
+    step = TrainStep(sine.network(), waiting, CONFIG, device)
     losses = [
         step([{k: v.to(device) for k, v in sine.batches(8)(Position(0, i)).items()}], i).total
         for i in range(10)
@@ -126,3 +113,17 @@ def test_an_objective_that_waits_for_the_device_is_trained_eagerly_with_the_reas
     assert step.mode == "eager"
     assert "capture failed" in step.reason
     assert all(torch.isfinite(loss) for loss in losses)
+
+
+@pytest.mark.gpu
+def test_a_compiler_that_fails_is_named_beside_a_graph_that_was_captured(monkeypatch):
+    def broken(module: nn.Module) -> nn.Module:
+        def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]):
+            raise RuntimeError("no compiler here")
+
+        return torch.compile(module, backend=backend)
+
+    monkeypatch.setattr("ansatz.trainer.step._compiled", broken)
+    _, step = take(dataclasses.replace(CONFIG, compile=True), steps=10)
+    assert step.mode == "cuda graph"
+    assert "torch.compile failed" in step.reason

@@ -7,9 +7,8 @@ import pytest
 
 from ansatz.core.recipe import TrainConfig
 from ansatz.trainer.journal import open_journal, read_log
-from ansatz.trainer.meters import Reading
 
-READING = Reading(7, 0.5, {"mass": 0.25}, 1e-3, 1234.5, (0.1, 0.2), 0.05, 2**30)
+READING = {"step": 7, "loss": 0.5, "mass": 0.25, "items_per_second": 1234.5}
 
 
 def test_the_log_holds_readings_and_notes_that_can_be_read_back(tmp_path, capsys):
@@ -18,7 +17,7 @@ def test_the_log_holds_readings_and_notes_that_can_be_read_back(tmp_path, capsys
         journal.write(READING)
     rows = read_log(tmp_path / "log.jsonl")
     assert rows[0] == {"step": 0, "note": "resumed [from] nothing"}
-    assert rows[1] == READING.record()
+    assert rows[1] == READING
     printed = capsys.readouterr().err.splitlines()
     assert printed == ["resumed [from] nothing", "step 7/10  loss 0.5  1.23e+03 samples/s"]
 
@@ -42,6 +41,7 @@ def test_a_silent_journal_writes_nothing(tmp_path, capsys):
 def test_a_terminal_gets_a_bar(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
     with open_journal(tmp_path, TrainConfig(steps=10), 0) as journal:
         journal.note(0, "resumed [from] nothing")
         journal.write(READING)
@@ -49,6 +49,16 @@ def test_a_terminal_gets_a_bar(tmp_path, capsys, monkeypatch):
     assert "7/10" in printed
     assert "loss 0.5" in printed
     assert "resumed [from] nothing" in printed
+
+
+def test_the_time_left_is_known_even_if_minutes_pass_between_readings(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with open_journal(tmp_path, TrainConfig(steps=100), 0) as journal:
+        for number in (10, 20, 30):
+            monkeypatch.setattr(journal.bar, "get_time", lambda number=number: 1e6 + 40 * number)
+            journal.write({**READING, "step": number})
+        assert journal.bar.tasks[0].time_remaining == 40 * 70
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="needs tensorboard")

@@ -1,5 +1,4 @@
 import dataclasses
-import math
 from itertools import pairwise
 
 import pytest
@@ -8,14 +7,7 @@ import torch
 from torch import nn
 
 from ansatz.core.recipe import TrainConfig
-from ansatz.trainer.optimizer import (
-    Update,
-    clip_gradients,
-    learning_rate,
-    make_optimizer,
-    set_rate,
-    update_average,
-)
+from ansatz.trainer.optimizer import Update, learning_rate, make_optimizer, set_rate
 
 CONFIG = TrainConfig(steps=100, learning_rate=0.02, warmup_steps=10, final_rate=0.1)
 
@@ -60,22 +52,6 @@ def test_the_first_step_of_adamw_is_the_rate_in_the_direction_of_the_gradients_s
     optimizer.step()
     expected = before - 0.01 * torch.sign(model.weight.grad)
     torch.testing.assert_close(model.weight.detach(), expected, rtol=0, atol=1e-6)
-
-
-def test_clipping_scales_the_joint_norm_and_reports_the_one_before():
-    a, b = torch.zeros(2, requires_grad=True), torch.zeros(1, requires_grad=True)
-    a.grad, b.grad = torch.tensor([2.0, 3.0]), torch.tensor([6.0])
-    assert clip_gradients([a, b], 3.5).item() == pytest.approx(7.0)
-    torch.testing.assert_close(a.grad, torch.tensor([1.0, 1.5]), rtol=1e-5, atol=0)
-    torch.testing.assert_close(b.grad, torch.tensor([3.0]), rtol=1e-5, atol=0)
-
-
-def test_the_average_of_weights_that_jump_once_approaches_them_geometrically():
-    average, weights, decay = [torch.zeros(3)], [torch.full((3,), 2.0)], 0.9
-    for number in range(1, 20):
-        update_average(average, weights, decay)
-        expected = torch.full((3,), 2.0 * (1 - math.pow(decay, number)))
-        torch.testing.assert_close(average[0], expected, rtol=1e-5, atol=0)
 
 
 def test_a_model_without_trainable_parameters_is_refused():

@@ -20,7 +20,7 @@ from ansatz.trainer.loop import Outcome, run
 
 WORKER = Path(worker.__file__)
 ENVIRONMENT = {
-    **{k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "RANK", "WORLD"))},
+    **{k: v for k, v in os.environ.items() if not k.startswith(("RANK", "WORLD"))},
     "OMP_NUM_THREADS": "1",
 }
 
@@ -45,7 +45,7 @@ def test_a_run_killed_by_sigkill_ends_with_the_same_bits(straight, tmp_path):
     command = [sys.executable, str(WORKER), "resume", str(tmp_path), "0"]
     killed = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    assert latest(tmp_path / "killed" / "checkpoints").path.name == "step-00000010"
+    assert latest(tmp_path / "killed" / "checkpoints").path.name == "step-00000010.safetensors"
 
     outcome = train(tmp_path / "killed")
 
@@ -53,7 +53,7 @@ def test_a_run_killed_by_sigkill_ends_with_the_same_bits(straight, tmp_path):
     expected = sine.sha256(straight / "model.safetensors")
     assert sine.sha256(tmp_path / "killed" / "model.safetensors") == expected
     assert sine.sha256(tmp_path / "straight" / "model.safetensors") == expected
-    final = "checkpoints/step-00000020/optimizer.safetensors"
+    final = "checkpoints/step-00000020.safetensors"
     assert sine.sha256(tmp_path / "killed" / final) == sine.sha256(straight / final)
 
 
@@ -82,7 +82,7 @@ def test_a_run_asked_to_stop_saves_and_goes_on_later_with_the_same_bits(number, 
     assert outcome == Outcome(8, number.name, None)
     assert signal.getsignal(number) is handler
     assert not (tmp_path / "model.safetensors").exists()
-    assert latest(tmp_path / "checkpoints").path.name == "step-00000008"
+    assert latest(tmp_path / "checkpoints").path.name == "step-00000008.safetensors"
     train(tmp_path)
     expected = sine.sha256(straight / "model.safetensors")
     assert sine.sha256(tmp_path / "model.safetensors") == expected

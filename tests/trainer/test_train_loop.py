@@ -32,10 +32,10 @@ def test_readings_come_every_interval_and_at_the_end():
         losses.append(step.loss())
         if step.reading is not None:
             readings.append(step.reading)
-    assert [reading.step for reading in readings] == [10, 20, 25]
-    assert readings[1].loss == pytest.approx(sum(losses[10:20]) / 10, rel=1e-6)
-    assert readings[2].loss == pytest.approx(sum(losses[20:]) / 5, rel=1e-6)
-    assert set(readings[0].terms) == {"worst", "grad_norm"}
+    assert [reading["step"] for reading in readings] == [10, 20, 25]
+    assert readings[1]["loss"] == pytest.approx(sum(losses[10:20]) / 10, rel=1e-6)
+    assert readings[2]["loss"] == pytest.approx(sum(losses[20:]) / 5, rel=1e-6)
+    assert readings[0].keys() >= {"worst", "grad_norm"}
 
 
 def exploding(at: int, value: float):
@@ -54,7 +54,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_its_step(value, tmp_p
             sine.network(), sine.objective, exploding(13, value), config,
             folder=tmp_path, device=sine.CPU,
         )  # fmt: skip
-    assert latest(tmp_path / "checkpoints").path.name == "step-00000010"
+    assert latest(tmp_path / "checkpoints").path.name == "step-00000010.safetensors"
     assert not (tmp_path / "model.safetensors").exists()
 
 
@@ -76,7 +76,7 @@ def test_a_run_leaves_weights_checkpoints_and_a_log(tmp_path, capsys):
     )
     assert (outcome.number, outcome.stopped_by) == (30, "")
     assert outcome.weights.exists()
-    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    names = sorted(path.stem for path in (tmp_path / "checkpoints").glob("*.safetensors"))
     assert names == ["step-00000020", "step-00000030"]
     rows = read_log(tmp_path / "log.jsonl")
     assert [row["step"] for row in rows if "loss" in row] == [10, 20, 30]
@@ -93,8 +93,8 @@ def test_the_final_weights_are_the_average_where_one_is_kept(tmp_path):
     model = sine.network()
     run(model, sine.objective, sine.batches(8), config, folder=tmp_path, device=sine.CPU)
     final = load_file(tmp_path / "model.safetensors")
-    saved = load_file(tmp_path / "checkpoints" / "step-00000030" / "average.safetensors")
-    assert all(torch.equal(final[name], saved[name]) for name in final)
+    saved = load_file(tmp_path / "checkpoints" / "step-00000030.safetensors")
+    assert all(torch.equal(final[name], saved[f"average.{name}"]) for name in final)
     assert not torch.equal(final["0.weight"], model[0].weight)
 
 

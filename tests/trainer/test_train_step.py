@@ -8,7 +8,7 @@ from torch import nn
 
 from ansatz.core.recipe import Loss, Position, TrainConfig
 from ansatz.trainer.optimizer import learning_rate
-from ansatz.trainer.step import TrainStep, make_step
+from ansatz.trainer.step import TrainStep
 
 CONFIG = TrainConfig(steps=30, warmup_steps=5, learning_rate=0.01)
 
@@ -27,7 +27,7 @@ def weights(step: TrainStep) -> torch.Tensor:
 
 def test_a_step_is_exactly_the_one_of_a_loop_written_by_hand():
     config = dataclasses.replace(CONFIG, weight_decay=0.1, clip_norm=0.3)
-    step = make_step(sine.network(), sine.objective, config, sine.CPU)
+    step = TrainStep(sine.network(), sine.objective, config, sine.CPU)
     losses = take(step, 8)
 
     model, batches, expected = sine.network(), sine.batches(8), []
@@ -53,9 +53,9 @@ def test_a_step_is_exactly_the_one_of_a_loop_written_by_hand():
 
 
 def test_two_accumulated_batches_make_the_step_of_one_of_twice_the_size():
-    once = make_step(sine.network(), sine.objective, CONFIG, sine.CPU)
+    once = TrainStep(sine.network(), sine.objective, CONFIG, sine.CPU)
     twice = dataclasses.replace(CONFIG, accumulate=2)
-    accumulated = make_step(sine.network(), sine.objective, twice, sine.CPU)
+    accumulated = TrainStep(sine.network(), sine.objective, twice, sine.CPU)
     expected = take(once, 16)
     assert take(accumulated, 8) == pytest.approx(expected, rel=1e-5)
     torch.testing.assert_close(weights(accumulated), weights(once), rtol=0, atol=1e-6)
@@ -63,7 +63,7 @@ def test_two_accumulated_batches_make_the_step_of_one_of_twice_the_size():
 
 def test_the_average_follows_every_step_of_the_weights():
     config = dataclasses.replace(CONFIG, ema_decay=0.8)
-    step = make_step(sine.network(), sine.objective, config, sine.CPU)
+    step = TrainStep(sine.network(), sine.objective, config, sine.CPU)
     start = weights(step).clone()
     path = []
     for index in range(10):
@@ -78,16 +78,16 @@ def test_the_average_follows_every_step_of_the_weights():
 
 def test_fp16_on_a_processor_learns_with_a_gradient_scale():
     config = dataclasses.replace(CONFIG, precision="fp16")
-    step = make_step(sine.network(), sine.objective, config, sine.CPU)
+    step = TrainStep(sine.network(), sine.objective, config, sine.CPU)
     losses = take(step, 16)
-    assert step.state.scaler is not None
+    assert step.state.scaler.is_enabled()
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
 
 
 def test_the_objectives_generator_and_dropout_follow_the_seed():
     def losses(seed: int) -> list[float]:
         config = dataclasses.replace(CONFIG, seed=seed)
-        return take(make_step(sine.network(0.5), sine.noisy_objective, config, sine.CPU), 8, 5)
+        return take(TrainStep(sine.network(0.5), sine.noisy_objective, config, sine.CPU), 8, 5)
 
     assert losses(1) == losses(1)
     assert losses(1) != losses(2)
@@ -95,12 +95,12 @@ def test_the_objectives_generator_and_dropout_follow_the_seed():
 
 def test_cuda_graphs_on_a_processor_give_the_eager_step_and_say_why():
     config = dataclasses.replace(CONFIG, cuda_graphs=True)
-    step = make_step(sine.network(), sine.objective, config, sine.CPU)
+    step = TrainStep(sine.network(), sine.objective, config, sine.CPU)
     assert (step.mode, step.reason) == (
         "eager",
         "no CUDA graph: it needs a CUDA device, and training runs on cpu",
     )
-    plain = make_step(sine.network(), sine.objective, CONFIG, sine.CPU)
+    plain = TrainStep(sine.network(), sine.objective, CONFIG, sine.CPU)
     assert take(step, 8, 3) == take(plain, 8, 3)
 
 
@@ -124,22 +124,22 @@ def test_a_compiler_that_fails_gives_way_to_eager_with_the_same_numbers(monkeypa
 
     monkeypatch.setattr("ansatz.trainer.step._compiled", broken)
     config = dataclasses.replace(CONFIG, compile=True)
-    step = make_step(Uncompilable(), sine.noisy_objective, config, sine.CPU)
+    step = TrainStep(Uncompilable(), sine.noisy_objective, config, sine.CPU)
     found = take(step, 8, 4)
 
     assert step.mode == "eager"
     assert "torch.compile failed: BackendCompilerFailed" in step.reason
-    plain = make_step(Uncompilable(), sine.noisy_objective, CONFIG, sine.CPU)
+    plain = TrainStep(Uncompilable(), sine.noisy_objective, CONFIG, sine.CPU)
     assert found == take(plain, 8, 4)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
 def test_the_compiled_step_learns_the_same_as_the_eager_one():
-    compiled = make_step(
+    compiled = TrainStep(
         sine.network(), sine.objective, dataclasses.replace(CONFIG, compile=True), sine.CPU
     )
-    plain = make_step(sine.network(), sine.objective, CONFIG, sine.CPU)
+    plain = TrainStep(sine.network(), sine.objective, CONFIG, sine.CPU)
     assert take(compiled, 8) == pytest.approx(take(plain, 8), rel=1e-4)
     assert (compiled.mode, compiled.reason) == ("compile", "")
 
@@ -149,7 +149,7 @@ def test_a_step_keeps_no_graph_of_its_losses():
         total = model(batch["x"]).mean()
         return Loss(total, {"again": total * 2})
 
-    step = make_step(sine.network(), leaky, CONFIG, sine.CPU)
+    step = TrainStep(sine.network(), leaky, CONFIG, sine.CPU)
     loss = step([sine.batches(4)(Position(0, 0))], 0)
     assert not loss.total.requires_grad
     assert not any(term.requires_grad for term in loss.terms.values())

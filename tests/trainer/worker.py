@@ -39,13 +39,13 @@ def mortal(batches: Batches, marker: Path, sacrifice: int) -> Batches:
     return batch_at
 
 
-def main(what: str, folder: Path, sacrifice: int = -1) -> None:
+def train(what: str, folder: Path, sacrifice: int = -1) -> None:
     torch.set_num_threads(1)
     with process_group() as world:
         if what == "plain":
             model = sine.network()
             steps = fit(model, sine.objective, sine.batches(4), PLAIN, device=sine.CPU, world=world)
-            losses = [step.reading.loss for step in steps]
+            losses = [step.reading["loss"] for step in steps]
             if world.is_main:
                 save_file({**model.state_dict(), "losses": torch.tensor(losses)}, folder / "plain")
             return
@@ -58,5 +58,12 @@ def main(what: str, folder: Path, sacrifice: int = -1) -> None:
             )  # fmt: skip
 
 
+def leftover_threads() -> list[str]:
+    """The threads of a process group; they may abort the process if they see the end of Python."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names if "gloo" in name]
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    train(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    assert not leftover_threads()

@@ -64,7 +64,7 @@ def fold(body: Body, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]
     ).long()
     # One odd multiplier per column makes rows one integer; a collision of two different points
     # among n has the chance n²/2⁶⁵: one in a million for nine million points.
-    keys = (rounded.numpy() * np.random.default_rng(0).integers(1, 2**62, 7) * 2 + 1).sum(1)
+    keys = (rounded.numpy() * (np.random.default_rng(0).integers(1, 2**62, 7) * 2 + 1)).sum(1)
     _, first, source = np.unique(keys, return_index=True, return_inverse=True)
     index = torch.from_numpy(first)
     return Folded(

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ansatz.aero.car import CarAnswer, CarRequest
+from ansatz.aero.question import flow_points
 from ansatz.server.dialect import Arrays, Body, Dialect, Form
 from ansatz.server.fields import form_fields, read_request
 
@@ -35,10 +36,11 @@ Compatible with the DoMINO Automotive-Aero NIM: answers with an npz archive. Pre
 shear stress are kinematic (Pa at 1 kg/m³), and the shear points against the flow, as OpenFOAM's;
 drag_force and lift_force are in N at air_density. stencil_size and batch_size are accepted and
 change nothing: this model has no stencil, and no need to be run in pieces. Beyond the NIM's
-arrays there are side_force, moment (roll, pitch, yaw; N m), the coefficients cd, cl, cs, clf,
-clr, cm_roll, cm_pitch and cm_yaw with their reference_area, reference_length, density and
-stream_velocity, interval_NAME (nine cases in ten), std_pressure_surface, ood_score, and checks:
-bytes of JSON with what was noticed about the geometry and the request.
+arrays there are side_force, moment (roll, pitch, yaw; N m) about moment_center (m), the
+coefficients cd, cl, cs, clf, clr, cm_roll, cm_pitch and cm_yaw with their reference_area,
+reference_length, density and stream_velocity, interval_NAME (nine cases in ten),
+std_pressure_surface, ood_score, and checks: bytes of JSON with what was noticed about the geometry
+and the request.
 """
 
 
@@ -95,10 +97,13 @@ def decode(form: Form) -> CarRequest:
     points, count = asked.point_cloud, asked.point_cloud_size
     if points is not None and count is not None:
         raise ValueError("send point_cloud or point_cloud_size, not both")
-    if points is not None and (points.ndim != 2 or points.shape[1] != 3 or not len(points)):
-        raise ValueError(f"point_cloud must have the shape (n, 3) with n > 0, got {points.shape}")
-    if points is not None and not np.isfinite(points).all():
-        raise ValueError("point_cloud holds coordinates that are not finite")
+    if points is not None:
+        try:
+            points = flow_points(points).numpy()
+        except ValueError as error:
+            raise ValueError(f"point_cloud: {error}") from error
+        if not len(points):
+            raise ValueError("point_cloud holds no points: leave it out, or send some")
     with_volume = not form.path.endswith("/surface")
     random = with_volume and points is None
     return CarRequest(
@@ -191,7 +196,7 @@ def respelled(arrays: dict[str, Float32], spelling: str) -> dict[str, Float32]:
 
 
 def forces(answer: CarAnswer) -> dict[str, Float32]:
-    """Forces and coefficients with all that they refer to; each number has no axis."""
+    """Forces and coefficients with all that they refer to; each number has no axis, vectors one."""
     loads = answer.loads
     drag, side, lift = loads.force.tolist()
     numbers = loads.coefficients | {
@@ -204,14 +209,15 @@ def forces(answer: CarAnswer) -> dict[str, Float32]:
         "stream_velocity": loads.stream.speed,
     }
     arrays = {name: np.asarray(value, np.float32) for name, value in numbers.items()}
-    return arrays | {"moment": np.asarray(loads.moment.tolist(), np.float32)}
+    vectors = {"moment": loads.moment, "moment_center": loads.center}
+    return arrays | {name: vector.float().numpy() for name, vector in vectors.items()}
 
 
-def _doubts(answer: CarAnswer, ignored: list[str]) -> dict[str, NDArray[Any]]:
+def _doubts(answer: CarAnswer, strangers: list[str]) -> dict[str, NDArray[Any]]:
     """Intervals, the distance from what the model knows, and notes as bytes of JSON."""
     notes = [
         *answer.notes,
-        *(f"the field {name!r} is not known and was ignored" for name in ignored),
+        *(f"the field {name!r} is not known and was ignored" for name in strangers),
     ]
     checks = json.dumps({"notes": notes, "ood_score": answer.ood_score}).encode()
     intervals = {

@@ -10,6 +10,7 @@ The force errors are the integral of `ansatz.aero.forces` over the drawn cells, 
 whole surface: an unbiased estimate whose noise only repeats what the first two terms ask for.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ansatz.aero.forces import cell_forces
 from ansatz.core.recipe import Loss
 
 CP_SCALE = 0.30  # area-weighted rms over the training cars
@@ -53,13 +55,12 @@ class FieldsAndForces:
         error = found - batch["fields"]
         areas = batch["area_vectors"].norm(dim=-1)
         share = areas / areas.sum(1, keepdim=True)
-        scales = torch.tensor(FORCE_SCALES, device=error.device)
         squares = torch.einsum("bn,bnc->c", share, error**2) / len(error)
         terms = {
             "cp": squares[0] / CP_SCALE**2,
             "cf": squares[1:].sum() / CF_SCALE**2,
             "flow": flow_error(flow, batch["flow"]),
-            "force": (force_error(batch, error, areas) / scales).square().sum(-1).mean(),
+            "force": over(force_error(batch, error, areas), FORCE_SCALES).square().sum(-1).mean(),
         }
         total = (
             terms["cp"]
@@ -70,10 +71,15 @@ class FieldsAndForces:
         return Loss(total, terms)
 
 
+def over(errors: Float[Tensor, "*batch c"], scales: Sequence[float]) -> Float[Tensor, "*batch c"]:
+    """Errors in units of their scales; a tensor of scales from the host would break CUDA graphs."""
+    return torch.stack([e / s for e, s in zip(errors.unbind(-1), scales, strict=True)], -1)
+
+
 def flow_error(found: Float[Tensor, "b k 6"], truth: Float[Tensor, "b k 6"]) -> Tensor:
     """Mean squared error of the flow, scaled, where the truth is known."""
     known = torch.isfinite(truth)
-    miss = (found - truth.nan_to_num()) / torch.tensor(FLOW_SCALES, device=found.device)
+    miss = over(found - truth.nan_to_num(), FLOW_SCALES)
     return (miss.square() * known).sum() / known.sum().clamp_min(1)
 
 
@@ -84,11 +90,11 @@ def force_error(
 
     The moment is about the middle of the body on the ground, and divided by its length.
     """
-    vectors, places = batch["area_vectors"], batch["places"]
-    traction = error[..., 1:] * areas[..., None] - error[..., :1] * vectors
+    normals = batch["area_vectors"] / areas[..., None]
+    forces = cell_forces(normals, areas, error[..., 0], error[..., 1:])
+    places = batch["places"]
+    pitch = places[..., 2] * forces[..., 0] - (places[..., 0] - 0.5) * forces[..., 2]
+    found = torch.stack([forces[..., 0], forces[..., 2], pitch], -1).sum(1)
     # Both halves, and the cells that were not drawn.
     scale = 2 * batch["cells"] / areas.shape[1] / batch["reference_area"]
-    drag, lift = traction[..., 0].sum(1), traction[..., 2].sum(1)
-    arm = places[..., 0] - 0.5
-    pitch = (places[..., 2] * traction[..., 0] - arm * traction[..., 2]).sum(1)
-    return torch.stack([drag, lift, pitch], -1) * scale[:, None]
+    return found.float() * scale[:, None]

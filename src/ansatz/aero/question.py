@@ -22,6 +22,7 @@ from ansatz.aero.evaluation import Tensors
 from ansatz.aero.folding import fold
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface
+from ansatz.aero.thinning import along_curve, drawn_evenly
 
 ANCHORS = 4096  # cells that a body is encoded from
 VOLUME_BOX = ((-0.6, -0.5, 0.0), (2.4, 0.5, 0.75))  # of the training points, in lengths
@@ -85,7 +86,7 @@ def encoded_half(half: Surface, side: int) -> Tensors:
 
 
 def evenly(cells: Surface, count: int) -> Surface:
-    """Cells drawn in proportion to their areas, by a fixed systematic draw along x.
+    """Cells drawn in proportion to their areas, evenly along a curve that fills the space.
 
     Args:
         cells: To draw from.
@@ -93,12 +94,11 @@ def evenly(cells: Surface, count: int) -> Surface:
     """
     if len(cells) <= count:
         return cells
-    order = cells.centers[:, 0].argsort(stable=True)
-    share = cells.areas[order].double().cumsum(0)
-    marks = (torch.arange(count, dtype=torch.float64) + 0.5) / count * share[-1]
-    chosen = cells[order[torch.searchsorted(share, marks).clamp_max(len(cells) - 1)]]
+    areas = cells.areas.numpy()
+    chosen = cells[torch.from_numpy(drawn_evenly(along_curve(cells.centers.numpy()), areas, count))]
+    share = float(areas.sum(dtype=np.float64)) / count
     # Each stands for the same area now.
-    return Surface(chosen.centers, chosen.normals, torch.full((count,), float(share[-1]) / count))
+    return Surface(chosen.centers, chosen.normals, torch.full((count,), share))
 
 
 def asked_surface(request: CarRequest) -> Surface | None:
@@ -115,7 +115,7 @@ def asked_points(request: CarRequest, body: Body) -> Float[Tensor, "n 3"]:
     """The points of the flow that are wanted, m: those given, or random ones around the body.
 
     Raises:
-        ValueError: If the given array has another shape, or is not finite.
+        ValueError: If the given array is none of points, as `flow_points` says.
     """
     if request.points is None:
         low, high = volume_bounds(body)
@@ -123,7 +123,15 @@ def asked_points(request: CarRequest, body: Body) -> Float[Tensor, "n 3"]:
         random: Tensor = low + (high - low) * torch.rand(request.volume_points, 3, generator=rng)
         return random
     given = request.points
-    array = read_array(given) if isinstance(given, Path) else np.asarray(given)
+    return flow_points(read_array(given) if isinstance(given, Path) else np.asarray(given))
+
+
+def flow_points(array: NDArray[np.generic]) -> Float[Tensor, "n 3"]:
+    """Points of the flow from an array, float32.
+
+    Raises:
+        ValueError: If it has another shape, or holds something else than finite numbers.
+    """
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "fiu":
         raise ValueError(
             f"points of the flow must be numbers of shape (n, 3), got {array.dtype} of shape "
@@ -165,7 +173,8 @@ def away_from(
     gaps, away = torch.empty(len(points)), torch.empty(len(points), 3)
     for side, half in enumerate(halves):
         mine = torch.nonzero(sides == side).squeeze(1)
-        gaps[mine], away[mine] = distance(half, scaled[mine])
+        if len(mine):  # the search tree of a half costs more than to read the file
+            gaps[mine], away[mine] = distance(half, scaled[mine])
     return gaps, away * flip
 
 

@@ -61,6 +61,8 @@ def thin(
 
 def along_curve(centers: Reals) -> Indices:
     """The order of points along Morton's curve: the bits of x, y and z take turns."""
+    if not len(centers):
+        return np.zeros(0, np.intp)
     low = centers.min(axis=0)
     size = float(np.ptp(centers, axis=0).max()) or 1.0
     steps = ((centers - low) * ((2**BITS - 1) / size)).astype(np.uint32)

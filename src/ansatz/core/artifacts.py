@@ -14,7 +14,7 @@ import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,6 +68,8 @@ def plain(value: object) -> object:
         return f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, Set):
+        return sorted(value)
     if hasattr(value, "tolist"):
         return value.tolist()
     return str(value)

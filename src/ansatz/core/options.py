@@ -108,9 +108,11 @@ class FetchOptions:
 
     Attributes:
         mirror: Address of the same files elsewhere.
+        verify: Read every file again instead of trusting size and time of the last run.
     """
 
     mirror: str | None = None
+    verify: bool = False
 
 
 @dataclass(frozen=True)

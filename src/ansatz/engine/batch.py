@@ -67,11 +67,11 @@ def predict_all(
 
     def one(name: str, request: object) -> Item:
         row_path = folder / "items" / f"{name}.json"
-        key = request_digest(request, salt)
-        row = finished(row_path, key)
-        if row is not None:
-            return Item(name, row, is_new=False)
         try:
+            key = request_digest(request, salt)
+            row = finished(row_path, key)
+            if row is not None:
+                return Item(name, row, is_new=False)
             encoded = predictor.encode(request)
             with device:
                 outputs = predictor.forward(encoded.tensors)

@@ -1,8 +1,9 @@
 """Data sets of the Hugging Face hub, listed with their digests and pinned to a commit.
 
-huggingface_hub gives addresses and credentials. Its listing and download are not used: they raise
-the errors of another HTTP library with each major version, restart a broken transfer from the
-beginning, and accept corrupted bytes of the right size (huggingface_hub#3643).
+huggingface_hub gives addresses and credentials. Its listing and download are not used (read at
+2.4.0): they raise the errors of another HTTP library with each major version (requests, httpx,
+httpx2), do not ask for paths again after a 503, begin every file anew that a killed process left
+half fetched, and accept corrupted bytes of the right size (huggingface_hub#3643).
 """
 
 import os

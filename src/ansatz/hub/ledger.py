@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from ansatz.core.artifacts import atomic
 from ansatz.hub.fingerprint import Fingerprint
 from ansatz.hub.listing import LEDGER_NAME, Entry
 
@@ -80,7 +81,5 @@ def read_ledger(raw: Path) -> Records:
 
 def write_ledger(raw: Path, records: Mapping[str, Record]) -> None:
     """Replace the ledger atomically."""
-    path = raw / LEDGER_NAME
-    draft = path.with_name(f".{LEDGER_NAME}.draft")
-    draft.write_bytes(_RECORDS.dump_json(dict(sorted(records.items())), indent=1) + b"\n")
-    draft.replace(path)
+    with atomic(raw / LEDGER_NAME) as part:
+        part.write_bytes(_RECORDS.dump_json(dict(sorted(records.items())), indent=1) + b"\n")

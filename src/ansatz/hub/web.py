@@ -18,6 +18,8 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+# A compressed transfer would make offsets and sizes those of the compressed bytes.
+UNCOMPRESSED = {"Accept-Encoding": "identity"}
 _PASSING = (408, 429, 500, 502, 503, 504)
 
 
@@ -96,10 +98,11 @@ class Connection:
             PermissionError: If the server refuses access.
         """
         failures = 0
+        headers = {**self.headers, **UNCOMPRESSED} if method == "HEAD" else self.headers
         while True:
             try:
                 with _named_errors(url):
-                    response = self.client.request(method, url, headers=self.headers, json=json)
+                    response = self.client.request(method, url, headers=headers, json=json)
                 self._check(response)
                 return response
             except TransientError as error:
@@ -117,8 +120,7 @@ class Connection:
             UnavailableError: If the server does not have the file.
             PermissionError: If the server refuses access.
         """
-        # A compressed transfer would make offsets and sizes those of the compressed bytes.
-        headers = {**self.headers, "Accept-Encoding": "identity"}
+        headers = {**self.headers, **UNCOMPRESSED}
         if offset:
             headers["Range"] = f"bytes={offset}-"
         with _named_errors(url), self.client.stream("GET", url, headers=headers) as response:

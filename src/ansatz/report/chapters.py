@@ -180,7 +180,7 @@ def _key(value: float) -> str:
 
 
 def cards(lines: Sequence[Line]) -> list[Line]:
-    """The lines with a bound to show at the top: all that failed, then the first that passed."""
+    """The checked lines to show at the top, eight at most, those that failed before others."""
     bounded = [line for line in lines if line.mark != "reported"]
     ranked = sorted(bounded, key=lambda line: line.mark != "failed")[:_CARDS]
     return [line for line in bounded if line in ranked]

@@ -114,8 +114,11 @@ class Batcher(Generic[T, R]):
 
     @property
     def is_full(self) -> bool:
-        """Whether another item would be refused."""
-        return len(self._waiting) >= self._queue_size
+        """Whether another item would be refused: those whose callers left make room first."""
+        with self._changed:
+            if len(self._waiting) >= self._queue_size:
+                self._waiting = deque(t for t in self._waiting if not t.future.cancelled())
+            return len(self._waiting) >= self._queue_size
 
     @property
     def retry_after(self) -> int:
@@ -140,9 +143,6 @@ class Batcher(Generic[T, R]):
         with self._changed:
             if self._stopping:
                 raise StoppedError("the server is stopping and takes no more requests")
-            if self.is_full:
-                # Those who left make room only when someone needs it.
-                self._waiting = deque(t for t in self._waiting if not t.future.cancelled())
             if self.is_full:
                 raise QueueFullError(self.waiting, self.retry_after)
             self._waiting.append(ticket)

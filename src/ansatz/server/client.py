@@ -101,12 +101,12 @@ class Client:
     def _post(
         self, route: str, parts: list[tuple[str, tuple[str | None, str | bytes]]]
     ) -> httpx.Response:
-        for _ in range(self._retries + 1):
+        for retries_left in range(self._retries, -1, -1):
             try:
                 reply = self._http.post(route, files=parts)
             except httpx.TransportError as error:
                 raise ConnectionError(f"{self._http.base_url}: {error}") from error
-            if reply.status_code != 429:
+            if reply.status_code != 429 or not retries_left:
                 break
             time.sleep(min(_seconds(reply.headers.get("retry-after", "")), LONGEST_PAUSE))
         _raise_for(reply)

@@ -83,9 +83,15 @@ def _parts(hint: Any, extras: tuple[Any, ...] = ()) -> list[Any]:
         return _parts(get_args(hint)[0], (*extras, *hint.__metadata__))
     if get_origin(hint) in (Union, types.UnionType):
         return [part for member in get_args(hint) for part in _parts(member, extras)]
-    if isinstance(hint, type) and issubclass(hint, Path):
+    if _names_a_file(hint):
         return []
     return [Annotated[(hint, *extras)] if extras and hint is not type(None) else hint]
+
+
+def _names_a_file(hint: Any) -> bool:
+    """Whether values of a type hold paths, as a path or a list of paths."""
+    is_path = isinstance(hint, type) and issubclass(hint, Path)
+    return is_path or any(_names_a_file(part) for part in get_args(hint))
 
 
 def _kind(parts: Sequence[Any]) -> Kind | None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
 from ansatz.server.dialect import Form
@@ -34,7 +34,8 @@ async def read_form(request: Request, settings: Settings) -> Form:
         Its text fields and files.
 
     Raises:
-        HttpError: 400 for a body that does not parse, 408, 413 or 415.
+        HttpError: 400 for a body that does not parse, 408, 413 or 415, and 499, which nobody will
+            read, if the client went away.
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not media and request.headers.get("content-length", "0") == "0":
@@ -52,6 +53,8 @@ async def read_form(request: Request, settings: Settings) -> Form:
     except TimeoutError:
         seconds = settings.upload_seconds
         raise HttpError(408, f"the request did not arrive within {seconds:g} s") from None
+    except ClientDisconnect:
+        raise _gone() from None
     return Form(texts, files, request.url.path, request.headers.get("accept", ""))
 
 
@@ -143,7 +146,7 @@ async def outcome(request: Request, work: Coroutine[Any, Any, R]) -> R | BaseExc
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.exception() or working.result()
-        return HttpError(499, "the client closed the connection")
+        return _gone()
     finally:
         working.cancel()
         leaving.cancel()
@@ -167,6 +170,10 @@ def _bounded(receive: Receive, limit: int) -> Receive:
         return message
 
     return counted
+
+
+def _gone() -> HttpError:
+    return HttpError(499, "the client closed the connection")
 
 
 def _too_large(limit: int) -> HttpError:

@@ -7,6 +7,7 @@ a rolling update loses no request.
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
 import threading
@@ -21,6 +22,7 @@ from ansatz.server.desk import Desk
 from ansatz.server.service import Service
 from ansatz.server.settings import Settings
 
+log = logging.getLogger("ansatz.server")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -36,6 +38,7 @@ def serve(service: Service, settings: Settings) -> None:
     """
     with _listening(settings) as listener:
         app = create_app(service, settings)
+        log.info("%s on %s", service.name, _url(listener))
         # Modules and weights outlive every request; searching them for garbage again and again
         # cost a fifth of the CPU time of small requests.
         gc.collect()
@@ -64,9 +67,8 @@ def running(service: Service, settings: Settings | None = None) -> Iterator[str]
         thread.start()
         while not server.started and thread.is_alive():
             time.sleep(0.005)
-        host, port = listener.getsockname()[:2]
         try:
-            yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            yield _url(listener)
         finally:
             server.should_exit = True
             thread.join()
@@ -84,6 +86,11 @@ def _listening(settings: Settings) -> socket.socket:
     # delayed acknowledgment, since asyncio sets it only on sockets made in its own way.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _server(app: FastAPI, settings: Settings) -> uvicorn.Server:

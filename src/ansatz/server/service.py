@@ -1,12 +1,14 @@
 """What a server serves: one model, with the words that describe it."""
 
 import dataclasses
+import json
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ansatz.core.artifacts import Parent, plain
 from ansatz.core.recipe import Predictor, Recipe
 from ansatz.server.batcher import unit_cost
 from ansatz.server.dialect import Dialect
@@ -38,7 +40,7 @@ class Service:
 
     Attributes:
         name: Of the recipe, as `subject/data-size`.
-        version: Of the checkpoint.
+        version: Of the release; `assets` tell checkpoints apart.
         predictor: Answers requests. `encode` and `decode` run in host threads, several at a
             time; `forward` runs in the one device thread.
         request: What clients ask: a dataclass whose fields are the fields of the form.
@@ -77,29 +79,34 @@ class Service:
             raise ValueError(f"two dialects of {self.name} share a route: {', '.join(routes)}")
 
 
-def recipe_service(recipe: Recipe, checkpoint: Path, version: str, **described: Any) -> Service:
+def recipe_service(
+    recipe: Recipe, predictor: Predictor[Any, Any, Any], checkpoint: Parent, version: str
+) -> Service:
     """The service of a recipe with a checkpoint.
 
     Args:
-        recipe: Gives name, title, request type, predictor and dialects.
-        checkpoint: Folder of the checkpoint.
-        version: Of the checkpoint.
-        described: Further fields of `Service`: card, config, license, assets, self_test, ...
+        recipe: Gives name, title, request type, self-test and dialects.
+        predictor: Of the checkpoint.
+        checkpoint: Its folder, with its digest.
+        version: Of the release.
 
     Returns:
-        The service, with its predictor loaded.
+        The service.
 
     Raises:
         TypeError: If an entry of `recipe.dialects` does not name a `Dialect`.
     """
+    test = recipe.self_test
     return Service(
         name=recipe.name,
         version=version,
-        predictor=recipe.predictor(checkpoint),
+        predictor=predictor,
         request=recipe.request,
         dialects=tuple(_dialect(where) for where in recipe.dialects.values()),
         title=recipe.title,
-        **described,
+        config=json.dumps(recipe, default=plain, indent=1),
+        assets=(f"{checkpoint.path.name} sha256:{checkpoint.sha256}",),
+        self_test=partial(test, predictor, checkpoint.path) if test is not None else None,
     )
 
 

@@ -4,8 +4,12 @@ import hashlib
 import hmac
 import ipaddress
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
 
 
 @dataclass(frozen=True)
@@ -30,23 +34,23 @@ class Settings:
         host_threads: Threads that read requests and write answers.
 
     Raises:
-        ValueError: If the address needs a key that is not there, or a limit is not positive.
+        ValueError: If the address needs a key that is not there.
     """
 
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: Annotated[int, Ge(0), Le(65535)] = 8000
     key_file: Path | None = None
     insecure: bool = False
-    queue_size: int = 64
-    max_batch: int = 8
-    max_cost: float = math.inf
-    max_concurrent: int = 256
-    max_body: int = 256 << 20
-    max_fields: int = 64
-    max_text: int = 1 << 20
-    upload_seconds: float = 300.0
-    drain_seconds: float = 60.0
-    host_threads: int = 4
+    queue_size: Annotated[int, Ge(1)] = 64
+    max_batch: Annotated[int, Ge(1)] = 8
+    max_cost: Annotated[float, Gt(0)] = math.inf
+    max_concurrent: Annotated[int, Ge(1)] = 256
+    max_body: Annotated[int, Ge(1)] = 256 << 20
+    max_fields: Annotated[int, Ge(1)] = 64
+    max_text: Annotated[int, Ge(1)] = 1 << 20
+    upload_seconds: Annotated[float, Gt(0)] = 300.0
+    drain_seconds: Annotated[float, Ge(0)] = 60.0
+    host_threads: Annotated[int, Ge(1)] = 4
 
     def __post_init__(self) -> None:
         if not (is_loopback(self.host) or self.key_file or self.insecure):
@@ -54,9 +58,6 @@ class Settings:
                 f"{self.host} can be reached from other machines, so the server needs a key: "
                 "name a file of keys (key_file=FILE), or allow everyone (insecure=True)"
             )
-        for name in ("queue_size", "max_batch", "max_cost", "max_concurrent", "max_body"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
 
 def is_loopback(host: str) -> bool:
@@ -92,10 +93,12 @@ def read_keys(path: Path) -> tuple[bytes, ...]:
 def _digest(key: str, path: Path) -> bytes:
     prefix, _, digits = key.partition(":")
     if prefix == "sha256":
-        digest = bytes.fromhex(digits)
-        if len(digest) != 32:
-            raise ValueError(f"{path} holds a digest of {len(digest)} bytes; SHA-256 has 32")
-        return digest
+        if not re.fullmatch("[0-9a-fA-F]{64}", digits):
+            raise ValueError(
+                f"{path} holds sha256: without 64 hexadecimal digits; make them with: "
+                "printf KEY | sha256sum"
+            )
+        return bytes.fromhex(digits)
     if len(key) < 16:
         raise ValueError(f"{path} holds a key of {len(key)} characters; use at least 16")
     return hashlib.sha256(key.encode()).digest()

@@ -11,7 +11,7 @@ from pathlib import Path
 from ansatz.core.artifacts import PROVENANCE, Parent, read_provenance, write_provenance
 from ansatz.core.places import fingerprint
 from ansatz.core.recipe import Recipe
-from ansatz.store.samples import Store, write_samples
+from ansatz.store.samples import Store, require_only_samples, write_samples
 
 log = logging.getLogger("ansatz")
 
@@ -27,7 +27,11 @@ def make_store(recipe: Recipe, raw: Parent, folder: Path, given: Mapping[str, ob
 
     Returns:
         The folder.
+
+    Raises:
+        ValueError: If something else than samples lies there; nothing is touched then.
     """
+    require_only_samples(folder)
     log.info("preparing %s", recipe.name)
     (folder / PROVENANCE).unlink(missing_ok=True)  # until all samples are there, it is no store
     count = sum(1 for _ in write_samples(recipe.data.samples(raw.path), folder))

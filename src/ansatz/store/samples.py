@@ -7,13 +7,14 @@ that `prepare` may be stopped anywhere and run again. Arrays are memory-mapped w
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ansatz.core.artifacts import atomic, digest, plain
@@ -67,7 +68,7 @@ def write_samples(samples: Iterable[Sample], folder: Path) -> Iterator[Sample]:
 
     Args:
         samples: To write.
-        folder: Of the store.
+        folder: Of the store, see `require_only_samples`.
 
     Yields:
         Each sample after its file is complete.
@@ -84,8 +85,17 @@ def write_samples(samples: Iterable[Sample], folder: Path) -> Iterator[Sample]:
         written.add(path)
         yield sample
     for path in set(sample_files(folder)) - written:
-        header(path)  # refuses to remove what is no sample
         path.unlink()
+
+
+def require_only_samples(folder: Path) -> None:
+    """Refuse to make a store where something else lies, as the weights of a model.
+
+    Raises:
+        ValueError: If a file is no sample.
+    """
+    for path in sample_files(folder):
+        header(path)
 
 
 def sample_files(folder: Path) -> list[Path]:
@@ -100,10 +110,14 @@ def header(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: If the file is no sample.
     """
-    with safe_open(path, "np") as file:
-        words: dict[str, str] | None = file.metadata()
+    words: dict[str, str] | None = None
+    with suppress(SafetensorError), safe_open(path, "np") as file:
+        words = file.metadata()
     if words is None or KEY not in words:
-        raise ValueError(f"{path} is no sample of a store: a store needs a folder of its own")
+        raise ValueError(
+            f"{path} is no sample of a store, or damaged: a store needs a folder of its own, so "
+            "remove the file or name another folder"
+        )
     found: dict[str, Any] = json.loads(words[KEY])
     return found
 

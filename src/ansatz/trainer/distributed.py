@@ -10,6 +10,7 @@ Gradients are averaged over ranks and micro-steps, so P processes with batch b t
 one process with batch P b.
 """
 
+import gc
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -64,21 +65,24 @@ def world_of(environment: Mapping[str, str]) -> World:
         LookupError: If a launcher set some of its variables and not the others.
     """
     if "RANK" in environment and "WORLD_SIZE" in environment:
-        _require(environment, ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"), "torchrun")
-        rank, ranks, local = (int(environment[k]) for k in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-        return World(rank, ranks, local, "env://")
-    if int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        needed = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_JOB_ID", "SLURM_STEP_NODELIST")
-        _require(environment, needed, "srun")
-        host = first_host(environment["SLURM_STEP_NODELIST"])
-        port = PORTS[0] + int(environment["SLURM_JOB_ID"]) % PORTS[1]
-        return World(
-            int(environment["SLURM_PROCID"]),
-            int(environment["SLURM_STEP_NUM_TASKS"]),
-            int(environment["SLURM_LOCALID"]),
-            f"tcp://{host}:{port}",
+        launcher, names = "torchrun", ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+        more: tuple[str, ...] = ("MASTER_ADDR", "MASTER_PORT")
+    elif int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        launcher, names = "srun", ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
+        more = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST")
+    else:
+        return ALONE
+    if missing := [name for name in names + more if name not in environment]:
+        raise LookupError(
+            f"this process looks started by {launcher}, but {', '.join(missing)} is not set: start "
+            f"all processes by {launcher}, or unset its variables to train in one process"
         )
-    return ALONE
+    meeting = "env://"
+    if launcher == "srun":
+        port = PORTS[0] + int(environment["SLURM_JOB_ID"]) % PORTS[1]
+        meeting = f"tcp://{first_host(environment['SLURM_STEP_NODELIST'])}:{port}"
+    rank, ranks, local = (int(environment[name]) for name in names)
+    return World(rank, ranks, local, meeting)
 
 
 def first_host(nodes: str) -> str:
@@ -98,19 +102,24 @@ def device_of(world: World) -> torch.device:
 
 
 @contextmanager
-def process_group(environment: Mapping[str, str] = os.environ) -> Iterator[World]:
+def process_group() -> Iterator[World]:
     """Join the other processes for the time of a `with` block.
-
-    Args:
-        environment: The variables of the launcher.
 
     Yields:
         This process's place; without a launcher, `ALONE`, and nothing is joined.
+
+    Raises:
+        LookupError: If a launcher set some of its variables and not the others.
     """
-    world = world_of(environment)
+    world = world_of(os.environ)
     if world.ranks == 1:
         yield ALONE
         return
+    # DistributedDataParallel imports this module, whose functions have the group of the time of
+    # the import as a default: after `init_process_group`, they would keep it for ever. Threads of
+    # a group that is alive when Python ends may abort the process (pytorch/pytorch#190489).
+    import torch.distributed.nn.functional
+
     device = device_of(world)
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -118,10 +127,9 @@ def process_group(environment: Mapping[str, str] = os.environ) -> Iterator[World
     dist.init_process_group(backend, world.meeting, rank=world.rank, world_size=world.ranks)
     try:
         yield world
-        # Who leaves first takes the meeting place away: wait until all have finished talking.
-        dist.barrier()
     finally:
         dist.destroy_process_group()
+        gc.collect()  # the wrappers of models that still hold the group: its threads end with it
 
 
 def data_parallel(model: nn.Module, world: World, device: torch.device) -> nn.Module:
@@ -143,13 +151,6 @@ def average(values: Tensor, world: World) -> Tensor:
     return total / world.ranks
 
 
-def any_rank(flag: bool, world: World, device: torch.device) -> bool:
-    """Whether the flag is set on any rank; every rank must take part."""
-    return (
-        flag if world.ranks == 1 else bool(average(torch.tensor(float(flag), device=device), world))
-    )
-
-
 def gather(mine: Value, world: World) -> list[Value]:
     """The values of all ranks, in their order, on the main one; nothing on the others."""
     if world.ranks == 1:
@@ -163,12 +164,3 @@ def barrier(world: World) -> None:
     """Wait until every rank is here."""
     if world.ranks > 1:
         dist.barrier()
-
-
-def _require(environment: Mapping[str, str], names: tuple[str, ...], launcher: str) -> None:
-    missing = [name for name in names if name not in environment]
-    if missing:
-        raise LookupError(
-            f"{launcher} started this process, but {', '.join(missing)} is not set: "
-            f"start all processes by {launcher}, or unset its variables to train in one process"
-        )

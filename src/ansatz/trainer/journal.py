@@ -6,9 +6,9 @@ progress bar; elsewhere, as in a batch job, plain lines on stderr.
 """
 
 import json
-import sys
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -16,58 +16,53 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ansatz.core.artifacts import atomic
 from ansatz.core.recipe import TrainConfig
-from ansatz.trainer.durable import replace_file
 from ansatz.trainer.meters import Reading
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 LOG = "log.jsonl"
+RATE_SECONDS = 3600.0  # of readings from which the remaining time is estimated
 
 
-@dataclass
+@dataclass(frozen=True)
 class Journal:
-    """The open logs of a run; one without any is silent.
+    """The open logs of a run.
 
     Attributes:
         steps: Of the whole run.
         log: The file of JSON lines.
+        bar: The progress bar; its console takes plain lines as well.
         board: TensorBoard's writer, if asked for.
-        bar: The progress bar, on a terminal.
-        plain: Where plain lines go when there is no bar.
     """
 
     steps: int
-    log: TextIO | None = None
-    board: "SummaryWriter | None" = None
-    bar: Progress | None = None
-    plain: TextIO | None = None
+    log: TextIO
+    bar: Progress
+    board: "SummaryWriter | None"
 
     def note(self, step: int, text: str) -> None:
         """Say something once: a fallback, a damaged checkpoint, a changed setting."""
         self._append({"step": step, "note": text})
-        if self.bar is not None:
-            self.bar.console.print(text, markup=False, highlight=False)
-        elif self.plain is not None:
-            print(text, file=self.plain, flush=True)
+        self.bar.console.out(text, highlight=False)
 
     def write(self, reading: Reading) -> None:
         """Write down a reading."""
-        self._append(reading.record())
+        self._append(reading)
+        step = int(reading["step"])
         if self.board is not None:
-            for name, value in reading.record().items():
-                self.board.add_scalar(name, value, reading.step)
-        if self.bar is not None:
-            self.bar.update(self.bar.task_ids[0], completed=reading.step, status=_status(reading))
-        elif self.plain is not None:
-            line = f"step {reading.step}/{self.steps}  {_status(reading)}"
-            print(line, file=self.plain, flush=True)
+            for name, value in reading.items():
+                self.board.add_scalar(name, value, step)
+        status = f"loss {reading['loss']:.4g}  {reading['items_per_second']:.3g} samples/s"
+        self.bar.update(self.bar.task_ids[0], completed=step, status=status)
+        if self.bar.disable:
+            self.bar.console.out(f"step {step}/{self.steps}  {status}", highlight=False)
 
-    def _append(self, row: Mapping[str, float | int | str]) -> None:
-        if self.log is not None:
-            self.log.write(json.dumps(row) + "\n")
-            self.log.flush()
+    def _append(self, row: Mapping[str, float | str]) -> None:
+        self.log.write(json.dumps(row) + "\n")
+        self.log.flush()
 
 
 @contextmanager
@@ -85,20 +80,16 @@ def open_journal(
     Raises:
         ValueError: If TensorBoard is asked for and not installed.
     """
-    journal = Journal(config.steps)
-    with ExitStack() as stack:
-        if not silent:
-            folder.mkdir(parents=True, exist_ok=True)
-            if config.tensorboard:
-                journal.board = _open_board(folder, first)
-                stack.callback(journal.board.close)
-            _forget_after(folder / LOG, first)
-            journal.log = stack.enter_context((folder / LOG).open("a"))
-            if sys.stderr.isatty():
-                journal.bar = stack.enter_context(_progress(config.steps, first))
-            else:
-                journal.plain = sys.stderr
-        yield journal
+    board = _open_board(folder, first) if config.tensorboard and not silent else None
+    path = Path(os.devnull) if silent else folder / LOG
+    if not silent:
+        _forget_after(path, first)
+    with (
+        path.open("a") as log,
+        _progress(config.steps, first, silent) as bar,
+        board or nullcontext(),
+    ):
+        yield Journal(config.steps, log, bar, board)
 
 
 def read_log(path: Path) -> list[dict[str, float | int | str]]:
@@ -113,12 +104,9 @@ def read_log(path: Path) -> list[dict[str, float | int | str]]:
 
 
 def _forget_after(path: Path, step: int) -> None:
-    if not path.exists():
-        return
-    kept = [row for row in read_log(path) if int(row["step"]) <= step]
-    work = path.with_name(f".unfinished-{path.name}")
-    work.write_text("".join(json.dumps(row) + "\n" for row in kept))
-    replace_file(path, work)
+    rows = read_log(path) if path.exists() else []
+    with atomic(path) as part:
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows if int(row["step"]) <= step))
 
 
 def _open_board(folder: Path, first: int) -> "SummaryWriter":
@@ -132,18 +120,17 @@ def _open_board(folder: Path, first: int) -> "SummaryWriter":
     return SummaryWriter(str(folder / "tensorboard"), purge_step=first + 1)
 
 
-def _progress(steps: int, first: int) -> Progress:
+def _progress(steps: int, first: int, silent: bool) -> Progress:
+    console = Console(stderr=True, quiet=silent)
     bar = Progress(
         TextColumn("training"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[status]}"),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_interactive,
+        speed_estimate_period=RATE_SECONDS,
     )
     bar.add_task("", total=steps, completed=first, status="")
     return bar
-
-
-def _status(reading: Reading) -> str:
-    return f"loss {reading.loss:.4g}  {reading.items_per_second:.3g} samples/s"

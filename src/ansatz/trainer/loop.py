@@ -21,38 +21,76 @@ from torch import nn
 
 from ansatz.core.recipe import Batches, Loss, Objective, Position, TrainConfig
 from ansatz.trainer import checkpoint
-from ansatz.trainer.distributed import ALONE, World, any_rank, device_of
+from ansatz.trainer.distributed import ALONE, World, average, barrier, device_of
 from ansatz.trainer.graph import Batch
 from ansatz.trainer.journal import open_journal
 from ansatz.trainer.meters import Meters, Reading
 from ansatz.trainer.optimizer import learning_rate
-from ansatz.trainer.step import TrainStep, make_step
-from ansatz.trainer.stop import StopRequest, stop_request
+from ansatz.trainer.step import TrainStep
+from ansatz.trainer.stop import stop_request
 
 CHECKPOINTS = "checkpoints"
 
 
-@dataclass(frozen=True)
 class Training:
     """A run that is ready to go on.
 
     Attributes:
         step: Takes one optimizer step.
-        meters: Collects what the run measures about itself.
-        config: How the model is trained.
-        world: The place of this process among those that train together.
-        folder: Of the run; None keeps nothing.
         first: Steps that were taken before.
         notes: What the user should know about the start.
     """
 
-    step: TrainStep
-    meters: Meters
-    config: TrainConfig
-    world: World
-    folder: Path | None
-    first: int
-    notes: tuple[str, ...]
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        config: TrainConfig,
+        folder: Path | None,
+        device: torch.device | None,
+        world: World,
+    ) -> None:
+        """Set up a run, or take up one that has checkpoints; the arguments are those of `fit`."""
+        self.step = TrainStep(model, objective, config, device or device_of(world), world)
+        self.first = 0
+        self.notes: tuple[str, ...] = (self.step.arithmetic.note,)
+        self._config, self._world, self._folder = config, world, folder
+        self._meters = Meters(config, world)
+        found = checkpoint.latest(folder / CHECKPOINTS) if folder is not None else None
+        if found is not None and found.path is not None:
+            self.first, changes = checkpoint.restore(found.path, self.step.state, config, world)
+            self.notes += (*found.notes, f"resumed from {found.path}", *changes)
+        elif found is not None:
+            self.notes += found.notes
+
+    def steps(self, batches: Batches) -> Iterator["Step"]:
+        """Take the steps that are left; see `fit`."""
+        config, world, micros = self._config, self._world, self._config.accumulate
+        device = self.step.state.rng.device
+        for index in range(self.first, config.steps):
+            began = time.perf_counter()
+            places = (
+                Position(config.seed, index, micro, micros, world.rank, world.ranks)
+                for micro in range(micros)
+            )
+            fetched = [_to_device(batches(place), device) for place in places]
+            data_seconds = time.perf_counter() - began
+            losses = self.step(fetched, index)
+            number = index + 1
+            self._meters.stepped(number, losses, data_seconds)
+            reading = None
+            if number % config.log_every == 0 or number == config.steps:
+                reading = self._meters.read(number, learning_rate(config, index), fetched)
+            yield Step(number, losses, self, reading)
+
+    def save(self, step: "Step") -> None:
+        """Write a checkpoint; see `Step.save`."""
+        if self._folder is None:
+            raise ValueError("a run without a folder has no checkpoints: give fit a folder")
+        if step.reading is None:  # a reading has looked at the losses already
+            self._meters.check()
+        root = self._folder / CHECKPOINTS
+        checkpoint.save(root, self.step.state, step.number, self._config, self._world)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +125,7 @@ class Step:
             ValueError: If the run has no folder, or its loss or weights are not finite.
             OSError: If the disk refuses.
         """
-        training = self.training
-        if training.folder is None:
-            raise ValueError("a run without a folder has no checkpoints: give fit a folder")
-        if self.reading is None:  # a reading has looked at the losses already
-            training.meters.check()
-        root = training.folder / CHECKPOINTS
-        checkpoint.save(root, training.step.state, self.number, training.config, training.world)
+        self.training.save(self)
 
 
 @dataclass(frozen=True)
@@ -140,64 +172,7 @@ def fit(
         ValueError: If a loss is not finite (noticed at the next reading), a checkpoint belongs
             to another network, or a captured step is given other shapes.
     """
-    training = begin(model, objective, config, folder=folder, device=device, world=world)
-    return advance(training, batches)
-
-
-def begin(
-    model: nn.Module,
-    objective: Objective,
-    config: TrainConfig,
-    *,
-    folder: Path | None = None,
-    device: torch.device | None = None,
-    world: World = ALONE,
-) -> Training:
-    """Set up a run, or take up one that has checkpoints; the arguments are those of `fit`."""
-    device = device or device_of(world)
-    step = make_step(model, objective, config, device, world)
-    first = 0
-    notes: tuple[str, ...] = (step.arithmetic.note,)
-    if folder is not None:
-        found = checkpoint.latest(folder / CHECKPOINTS)
-        notes += found.notes
-        if found.path is not None:
-            first, differences = checkpoint.restore(found.path, step.state, config, world)
-            notes += (f"resumed from {found.path}", *differences)
-    return Training(step, Meters(config, device, world), config, world, folder, first, notes)
-
-
-def advance(training: Training, batches: Batches) -> Iterator[Step]:
-    """Take the steps of a run that are left; see `fit`."""
-    config, world, meters, step = training.config, training.world, training.meters, training.step
-    device = step.state.rng.device
-    micros = range(config.accumulate)
-    for index in range(training.first, config.steps):
-        began = time.perf_counter()
-        fetched = [
-            _to_device(
-                batches(Position(config.seed, index, micro, len(micros), world.rank, world.ranks)),
-                device,
-            )
-            for micro in micros
-        ]
-        data_seconds = time.perf_counter() - began
-        losses = step(fetched, index)
-        number = index + 1
-        meters.stepped(number, losses, data_seconds)
-        reading = None
-        if number % config.log_every == 0 or number == config.steps:
-            reading = meters.read(number, learning_rate(config, index), fetched)
-        yield Step(number, losses, training, reading)
-
-
-def _to_device(batch: Batch, device: torch.device) -> Batch:
-    if device.type == "cpu":
-        return batch
-    # From pinned memory the copy is queued like a kernel, and the host goes on.
-    return {
-        name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.items()
-    }
+    return Training(model, objective, config, folder, device, world).steps(batches)
 
 
 def run(
@@ -219,7 +194,7 @@ def run(
     Returns:
         How it ended. A batch job that was stopped should be queued again.
     """
-    training = begin(model, objective, config, folder=folder, device=device, world=world)
+    training = Training(model, objective, config, folder, device, world)
     form = ""
     with (
         open_journal(folder, config, training.first, silent=not world.is_main) as journal,
@@ -227,20 +202,31 @@ def run(
     ):
         for note in training.notes:
             journal.note(training.first, note)
-        for step in advance(training, batches):
+        for step in training.steps(batches):
             if form != (form := _form(training.step)):
                 journal.note(step.number, form)
             if step.reading is not None:
                 journal.write(step.reading)
-            stopped_by = _agreed(request, step)
+            stopped_by = _agreed(request.signal, step, world)
             if stopped_by or _is_save_due(step.number, config):
                 step.save()
             if stopped_by:
                 journal.note(step.number, f"stopped by {stopped_by} and saved")
                 return Outcome(step.number, stopped_by, None)
     weights = folder / checkpoint.WEIGHTS
-    checkpoint.export_weights(weights, training.step.state, world)
+    if world.is_main:
+        checkpoint.export_weights(weights, training.step.state)
+    barrier(world)
     return Outcome(max(training.first, config.steps), "", weights)
+
+
+def _to_device(batch: Batch, device: torch.device) -> Batch:
+    if device.type == "cpu":
+        return batch
+    # From pinned memory the copy is queued like a kernel, and the host goes on.
+    return {
+        name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.items()
+    }
 
 
 def _form(step: TrainStep) -> str:
@@ -251,17 +237,15 @@ def _is_save_due(number: int, config: TrainConfig) -> bool:
     return number == config.steps or (config.save_every > 0 and number % config.save_every == 0)
 
 
-def _agreed(request: StopRequest, step: Step) -> str:
+def _agreed(signal: str, step: Step, world: World) -> str:
     """The signal to stop by, empty to go on; all ranks answer alike.
 
     Signals reach processes at different steps. Several ranks therefore ask one another, and only
     where they wait for each other anyhow: at a reading.
     """
-    world = step.training.world
     if world.ranks == 1:
-        return request.signal
+        return signal
     if step.reading is None:
         return ""
-    device = step.losses.total.device
-    wanted = any_rank(bool(request.signal), world, device)
-    return (request.signal or "another rank's signal") if wanted else ""
+    wanted = average(torch.tensor(float(bool(signal)), device=step.losses.total.device), world)
+    return (signal or "another rank's signal") if wanted else ""

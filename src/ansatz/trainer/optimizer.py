@@ -1,4 +1,4 @@
-"""The optimizer and what follows it: rate, decay, clipping, and an average of the weights.
+"""The optimizer and its learning rate.
 
 AdamW (Loshchilov & Hutter 2019, Algorithm 2) with torch's defaults β = (0.9, 0.999), ε = 1e-8.
 Decay is for matrices: a bias or a normalization's gain has no reason to be near zero.
@@ -12,16 +12,13 @@ so that it is η at n = W and r η at the last step.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ansatz.core.recipe import TrainConfig
-
-KINDS = ("exp_avg", "exp_avg_sq", "step")  # of torch's state of a parameter
 
 
 def learning_rate(config: TrainConfig, index: int) -> float:
@@ -58,12 +55,14 @@ def make_optimizer(
             f"{type(model).__name__} has nothing to train: no parameter requires gradients, and at "
             "least one must"
         )
-    fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in trained)
     rate: float | Tensor = config.learning_rate
     if capturable:
         rate = torch.tensor(config.learning_rate, device=trained[0].device)
     return torch.optim.AdamW(
-        _groups(trained, config.weight_decay), lr=rate, fused=fused, capturable=capturable
+        _groups(trained, config.weight_decay),
+        lr=rate,
+        fused=all(p.is_floating_point() for p in trained),
+        capturable=capturable,
     )
 
 
@@ -71,24 +70,11 @@ def _groups(trained: list[nn.Parameter], decay: float) -> list[dict[str, object]
     """Matrices with decay and the rest without; one group if nothing decays, for speed."""
     if decay == 0:
         return [{"params": trained, "weight_decay": 0.0}]
-    matrices = [p for p in trained if p.ndim >= 2]
-    others = [p for p in trained if p.ndim < 2]
     groups: list[dict[str, object]] = [
-        {"params": matrices, "weight_decay": decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
-
-
-@dataclass(frozen=True)
-class _KernelCall:
-    """The tensors of one group of parameters, in the order of torch's fused kernel."""
-
-    parameters: list[Tensor]
-    first_moments: list[Tensor]
-    second_moments: list[Tensor]
-    counters: list[Tensor]
-    options: dict[str, Any]  # the group, where the rate changes
 
 
 class Update:
@@ -103,59 +89,52 @@ class Update:
     def __init__(self, optimizer: torch.optim.AdamW) -> None:
         self._optimizer = optimizer
         self._state: object = None
-        self._calls: list[_KernelCall] = []
+        self._calls: list[tuple[list[Tensor], Callable[[list[Tensor]], None]]] = []
 
     def __call__(self) -> None:
         """Take one step along the gradients."""
-        gradients = [
-            [p.grad for p in call.parameters if p.grad is not None] for call in self._calls
-        ]
+        gradients = [[p.grad for p in found if p.grad is not None] for found, _ in self._calls]
         is_complete = all(
-            len(g) == len(c.parameters) for g, c in zip(gradients, self._calls, strict=True)
+            len(mine) == len(found) for mine, (found, _) in zip(gradients, self._calls, strict=True)
         )
         if self._optimizer.state is not self._state or not is_complete:
             self._optimizer.step()
             self._remember()
             return
         with torch.no_grad():
-            for call, of_group in zip(self._calls, gradients, strict=True):
-                _fused_adamw(call, of_group)
+            for mine, (_, call) in zip(gradients, self._calls, strict=True):
+                call(mine)
 
     def _remember(self) -> None:
         """List the tensors of every group, if one call of the kernel can serve each."""
         state, groups = self._optimizer.state, self._optimizer.param_groups
         every = [parameter for group in groups for parameter in group["params"]]
         forms = {(p.device, p.dtype) for p in every}
-        if not groups[0]["fused"] or len(forms) > 1 or not all(p in state for p in every):
-            return
-        self._state = state
-        self._calls = [_kernel_call(group, state) for group in groups]
+        if groups[0]["fused"] and len(forms) == 1 and all(p in state for p in every):
+            self._state = state
+            self._calls = [(group["params"], _kernel(group, state)) for group in groups]
 
 
-def _kernel_call(group: dict[str, Any], state: Mapping[Tensor, dict[str, Tensor]]) -> _KernelCall:
-    parameters = list(group["params"])
-    first, second, counters = ([state[p][kind] for p in parameters] for kind in KINDS)
-    return _KernelCall(parameters, first, second, counters, group)
-
-
-def _fused_adamw(call: _KernelCall, gradients: list[Tensor]) -> None:
-    options = call.options
-    torch._foreach_add_(call.counters, 1)
-    torch._fused_adamw_(
-        call.parameters,
-        gradients,
-        call.first_moments,
-        call.second_moments,
-        [],
-        call.counters,
-        lr=options["lr"],
-        beta1=options["betas"][0],
-        beta2=options["betas"][1],
-        weight_decay=options["weight_decay"],
-        eps=options["eps"],
-        amsgrad=False,
-        maximize=False,
+def _kernel(
+    group: dict[str, Any], state: Mapping[Tensor, dict[str, Tensor]]
+) -> Callable[[list[Tensor]], None]:
+    """The fused kernel on a group of parameters, as a function of their gradients."""
+    parameters = group["params"]
+    first, second, counters = (
+        [state[p][kind] for p in parameters] for kind in ("exp_avg", "exp_avg_sq", "step")
     )
+    fixed = {
+        **dict(zip(("beta1", "beta2"), group["betas"], strict=True)),
+        **{name: group[name] for name in ("weight_decay", "eps", "amsgrad", "maximize")},
+    }
+
+    def call(gradients: list[Tensor]) -> None:
+        torch._foreach_add_(counters, 1)
+        torch._fused_adamw_(
+            parameters, gradients, first, second, [], counters, lr=group["lr"], **fixed
+        )
+
+    return call
 
 
 def set_rate(optimizer: torch.optim.AdamW, rate: float) -> None:
@@ -165,18 +144,3 @@ def set_rate(optimizer: torch.optim.AdamW, rate: float) -> None:
             group["lr"].fill_(rate)
         else:
             group["lr"] = rate
-
-
-def clip_gradients(parameters: Sequence[Tensor], largest: float) -> Tensor:
-    """Scale gradients so that their joint norm is at most `largest`.
-
-    Returns:
-        The norm before clipping, shape (), on the device.
-    """
-    return torch.nn.utils.clip_grad_norm_(parameters, largest, foreach=True)
-
-
-def update_average(average: Sequence[Tensor], parameters: Sequence[Tensor], decay: float) -> None:
-    """Move an exponential moving average towards the parameters: a <- d a + (1 - d) w."""
-    with torch.no_grad():
-        torch._foreach_lerp_(list(average), list(parameters), 1 - decay)

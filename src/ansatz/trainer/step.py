@@ -6,72 +6,23 @@ A form that cannot be had gives way to the plain one; `mode` and `reason` say so
 passes that on. A step never waits for its device: losses are tensors there until someone asks.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import clip_grad_norm_
 
 from ansatz.core.recipe import Loss, Objective, TrainConfig
 from ansatz.trainer.distributed import ALONE, World, data_parallel
-from ansatz.trainer.graph import Batch, capture, on_stream
-from ansatz.trainer.optimizer import (
-    Update,
-    clip_gradients,
-    learning_rate,
-    set_rate,
-    update_average,
-)
-from ansatz.trainer.precision import Arithmetic, arithmetic
-from ansatz.trainer.state import (
-    TrainState,
-    make_state,
-    random_state,
-    seed_generators,
-    set_random_state,
-)
+from ansatz.trainer.graph import Batch, CapturedStep, capture, on_stream
+from ansatz.trainer.optimizer import Update, learning_rate, set_rate
+from ansatz.trainer.precision import arithmetic
+from ansatz.trainer.state import make_state, random_state, seed_generators, set_random_state
 
 Mode = Literal["eager", "compile", "cuda graph"]
-
-
-def make_step(
-    model: nn.Module,
-    objective: Objective,
-    config: TrainConfig,
-    device: torch.device,
-    world: World = ALONE,
-) -> "TrainStep":
-    """Set up the training of a model, and seed every generator for its first step.
-
-    Args:
-        model: The network; it is moved to the device.
-        objective: What a step minimizes.
-        config: How.
-        device: Where.
-        world: The place of this process among those that train together.
-
-    Raises:
-        ValueError: If the model has nothing to train, or the device is unknown.
-    """
-    numbers = arithmetic(config.precision, device)
-    obstacle = _obstacle_to_capture(config, device, world) if config.cuda_graphs else ""
-    captures = config.cuda_graphs and not obstacle
-    state = make_state(model, config, device, scaled=numbers.scales_gradients, capturable=captures)
-    seed_generators(state.rng, config.seed, world.rank)
-    return TrainStep(state, objective, config, numbers, world, captures=captures, reason=obstacle)
-
-
-def _obstacle_to_capture(config: TrainConfig, device: torch.device, world: World) -> str:
-    """Why a step cannot be captured in a CUDA graph; empty if it can."""
-    if device.type != "cuda":
-        return f"no CUDA graph: it needs a CUDA device, and training runs on {device.type}"
-    if world.ranks > 1:
-        return f"no CUDA graph: it is for one process, and {world.ranks} train together"
-    if config.precision == "fp16":
-        return "no CUDA graph: the gradient scale of fp16 is not captured; bf16 needs none"
-    return ""
 
 
 class TrainStep:
@@ -82,39 +33,62 @@ class TrainStep:
         config: How the model is trained.
         arithmetic: What the device computes in.
         mode: The form of the step at present.
-        reason: Why it is not the form that the configuration asks for; empty if it is.
     """
 
     def __init__(
         self,
-        state: TrainState,
+        model: nn.Module,
         objective: Objective,
         config: TrainConfig,
-        numbers: Arithmetic,
-        world: World,
-        *,
-        captures: bool = False,
-        reason: str = "",
+        device: torch.device,
+        world: World = ALONE,
     ) -> None:
-        self.state = state
+        """Set up the training of a model, and seed every generator for its first step.
+
+        Args:
+            model: The network; it is moved to the device.
+            objective: What a step minimizes.
+            config: How.
+            device: Where.
+            world: The place of this process among those that train together.
+
+        Raises:
+            ValueError: If the model has nothing to train, or the device is unknown.
+        """
+        obstacle = _obstacle_to_capture(config, device, world) if config.cuda_graphs else ""
+        self._captures = config.cuda_graphs and not obstacle
+        self._fallbacks = [obstacle] if obstacle else []
         self.config = config
-        self.arithmetic = numbers
+        self.arithmetic = arithmetic(config.precision, device)
+        self.state = make_state(
+            model,
+            config,
+            device,
+            scaled=self.arithmetic.scales_gradients,
+            capturable=self._captures,
+        )
+        seed_generators(self.state.rng, config.seed, world.rank)
         self.mode: Mode = "compile" if config.compile else "eager"
-        self.reason = reason
-        self._objective = objective
-        self._trained = [p for p in state.model.parameters() if p.requires_grad]
-        self._update = Update(state.optimizer)
-        self._average = list(state.average.values())
-        self._plain = data_parallel(state.model, world, state.rng.device)
+        self._objective = self.arithmetic.autocast(objective, cache=not self._captures)
+        self._trained: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
+        self._update = Update(self.state.optimizer)
+        self._average = list(self.state.average.values())
+        self._plain = data_parallel(model, world, device)
         self._network = _compiled(self._plain) if config.compile else self._plain
         self._is_proven = not config.compile
-        self._cast_objective = numbers.autocast(objective, cache=not captures)
-        self._stream: torch.cuda.Stream | None = None
-        self._warm_up_left = config.cuda_graph_warmup
-        self._advance: Callable[[Sequence[Batch]], Loss] = self._eager
-        if captures:
-            self._advance = self._warm_up
-            self.reason = f"{self._warm_up_left} eager steps come before the CUDA graph"
+        if self._captures:  # one stream for warm-up and capture: gradients accumulate on one
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self._warm_up_left = config.cuda_graph_warmup
+            self._graph: CapturedStep | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the step has not the form that the configuration asks for; empty if it has."""
+        reasons = self._fallbacks
+        if self._captures and self._graph is None:
+            waiting = f"{self.config.cuda_graph_warmup} eager steps come before the CUDA graph"
+            reasons = [*reasons, waiting]
+        return "; ".join(reasons)
 
     def __call__(self, batches: Sequence[Batch], index: int) -> Loss:
         """Take one optimizer step.
@@ -131,10 +105,8 @@ class TrainStep:
             ValueError: If a captured step is given tensors of other shapes than before.
         """
         set_rate(self.state.optimizer, learning_rate(self.config, index))
-        if self.arithmetic.is_in_force():
-            return self._advance(batches)
         with self.arithmetic.in_force():
-            return self._advance(batches)
+            return self._capturing(batches) if self._captures else self._eager(batches)
 
     # ------------------------------------------------------------------------ the plain form
     def _eager(self, batches: Sequence[Batch]) -> Loss:
@@ -142,49 +114,36 @@ class TrainStep:
             return self._prove_compilation(batches)
         for parameter in self._trained:
             parameter.grad = None
-        losses = []
-        if len(batches) > 1:
-            with self._unsynchronized():
-                losses = [self._backward(batch) for batch in batches[:-1]]
+        # Ranks average their gradients once, in the last micro-step.
+        wrapper = self._plain
+        with wrapper.no_sync() if isinstance(wrapper, DistributedDataParallel) else nullcontext():
+            losses = [self._backward(batch) for batch in batches[:-1]]
         losses.append(self._backward(batches[-1]))
         loss = losses[0] if len(losses) == 1 else _mean(losses)
         terms = {name: term.detach() for name, term in loss.terms.items()}
-        norm = self._descend()
-        if norm is not None:
-            terms["grad_norm"] = norm
-        return Loss(loss.total.detach(), terms)
+        return Loss(loss.total.detach(), terms | self._descend())
 
     def _backward(self, batch: Batch) -> Loss:
         """Add the gradients of one micro-step."""
-        loss = self._cast_objective(self._network, batch, self.state.rng)
-        total = loss.total
-        if self.config.accumulate > 1:
-            total = total / self.config.accumulate
-        if self.state.scaler is not None:
-            total = self.state.scaler.scale(total)
-        torch.autograd.backward(total)
+        loss = self._objective(self._network, batch, self.state.rng)
+        total = loss.total if self.config.accumulate == 1 else loss.total / self.config.accumulate
+        torch.autograd.backward(self.state.scaler.scale(total))
         return loss
 
-    def _unsynchronized(self) -> AbstractContextManager[None]:
-        """Where gradients are not averaged over ranks: in all micro-steps but the last."""
-        if isinstance(self._plain, DistributedDataParallel):
-            return self._plain.no_sync()
-        return nullcontext()
-
-    def _descend(self) -> Tensor | None:
+    def _descend(self) -> dict[str, Tensor]:
         """Clip, update weights, update their average; returns the norm if gradients are clipped."""
-        optimizer, scaler, norm = self.state.optimizer, self.state.scaler, None
+        optimizer, scaler, norm = self.state.optimizer, self.state.scaler, {}
         if self.config.clip_norm > 0:
-            if scaler is not None:
-                scaler.unscale_(optimizer)
-            norm = clip_gradients(self._trained, self.config.clip_norm)
-        if scaler is None:
-            self._update()
-        else:
+            scaler.unscale_(optimizer)
+            norm["grad_norm"] = clip_grad_norm_(self._trained, self.config.clip_norm, foreach=True)
+        if scaler.is_enabled():
             scaler.step(optimizer)
             scaler.update()
+        else:
+            self._update()
         if self._average:
-            update_average(self._average, self._trained, self.config.ema_decay)
+            with torch.no_grad():
+                torch._foreach_lerp_(self._average, self._trained, 1 - self.config.ema_decay)
         return norm
 
     # --------------------------------------------------------------------- the compiled form
@@ -201,41 +160,39 @@ class TrainStep:
             # generators has changed.
             self._network = self._plain
             self.mode = "eager"
-            self._add_reason(f"torch.compile failed: {_first_line(error)}")
+            self._fallbacks.append(f"torch.compile failed: {_first_line(error)}")
             set_random_state(generators, self.state.rng)
             return self._eager(batches)
 
     # --------------------------------------------------------------------- the captured form
-    def _warm_up(self, batches: Sequence[Batch]) -> Loss:
-        """Take an eager step on a side stream: libraries choose their algorithms there."""
-        with on_stream(self._side_stream()):
-            loss = self._eager(batches)
-        self._warm_up_left -= 1
-        if self._warm_up_left == 0:
-            self._advance = self._capture
-        return loss
-
-    def _capture(self, batches: Sequence[Batch]) -> Loss:
-        """Take a step eagerly, undo it, capture it, replay it, and compare the two."""
-        captured, loss, obstacle = capture(self._eager, self.state, batches, self._side_stream())
-        self.reason = ""
-        if captured is None:
-            self._cast_objective = self.arithmetic.autocast(self._objective)
-            self._add_reason(f"no CUDA graph: {obstacle}")
-            self._advance = self._eager
-        else:
+    def _capturing(self, batches: Sequence[Batch]) -> Loss:
+        """Warm up on a side stream, where libraries choose their algorithms; then capture."""
+        if self._graph is not None:
+            return self._graph(batches)
+        if self._warm_up_left > 0:
+            self._warm_up_left -= 1
+            with on_stream(self._stream):
+                return self._eager(batches)
+        generators = random_state(self.state.rng)
+        try:
+            self._graph = capture(self._eager, batches, self.state.rng, self._stream)
             self.mode = "cuda graph"
-            self._advance = captured
-        return loss
+        except RuntimeError as error:  # what torch raises for anything that cannot be captured
+            self._captures = False
+            self._fallbacks.append(f"no CUDA graph: capture failed: {_first_line(error)}")
+        set_random_state(generators, self.state.rng)  # recording draws as well
+        return self._eager(batches) if self._graph is None else self._graph(batches)
 
-    def _side_stream(self) -> torch.cuda.Stream:
-        """The one stream of warm-up and capture, so that gradients accumulate on one stream."""
-        if self._stream is None:
-            self._stream = torch.cuda.Stream(self.state.rng.device)  # type: ignore[no-untyped-call]
-        return self._stream
 
-    def _add_reason(self, reason: str) -> None:
-        self.reason = f"{self.reason}; {reason}" if self.reason else reason
+def _obstacle_to_capture(config: TrainConfig, device: torch.device, world: World) -> str:
+    """Why a step cannot be captured in a CUDA graph; empty if it can."""
+    if device.type != "cuda":
+        return f"no CUDA graph: it needs a CUDA device, and training runs on {device.type}"
+    if world.ranks > 1:
+        return f"no CUDA graph: it is for one process, and {world.ranks} train together"
+    if config.precision == "fp16":
+        return "no CUDA graph: the gradient scale of fp16 is not captured; bf16 needs none"
+    return ""
 
 
 def _compiled(network: nn.Module) -> nn.Module:
@@ -256,5 +213,4 @@ def _mean(losses: Sequence[Loss]) -> Loss:
 
 
 def _first_line(error: RuntimeError) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

@@ -1,5 +1,6 @@
 import base64
 import contextlib
+import gzip
 import struct
 import zlib
 
@@ -217,6 +218,16 @@ def test_a_damaged_file_is_refused_with_its_reason(tmp_path, change, message):
     (tmp_path / "a.vtp").write_bytes(change((tmp_path / "a.vtp").read_bytes()))
     with pytest.raises(ValueError, match=message):
         read_vtp(tmp_path / "a.vtp")
+
+
+def test_a_damaged_gzip_file_is_refused(tmp_path):
+    content = bytearray(gzip.compress(bytes(range(256)) * 9))
+    content[12:20] = b"\xff" * 8
+    for number, damaged in enumerate((bytes(content), gzip.compress(b"<VTKFile>")[:-9])):
+        path = tmp_path / f"{number}.vtp"
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="damaged gzip"):
+            read_vtp(path)
 
 
 def test_a_compressed_bomb_inflates_no_further_than_announced(tmp_path):

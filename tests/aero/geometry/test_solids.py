@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from shapes import box, sphere, torus
 
+from ansatz.aero.geometry import solids as measures
 from ansatz.aero.geometry.parametric import car_solids, sample_car
 from ansatz.aero.geometry.solids import (
     area_vectors,
@@ -66,6 +67,18 @@ def test_what_is_hidden_or_below_the_ground_casts_no_shadow():
     assert frontal_area(solids(front, behind), ground=0.0) == pytest.approx(2.0)
     assert frontal_area(solids(front, beside), ground=0.0) == pytest.approx(2.5, rel=1e-3)
     assert frontal_area(solids(front), ground=1.0) == 0.0
+
+
+def test_a_shadow_is_the_same_in_pieces(monkeypatch):
+    car = car_solids(sample_car(3))
+    whole = frontal_area(car, ground=0.0)
+    monkeypatch.setattr(measures, "PAIRS", 5000)
+    assert frontal_area(car, ground=0.0) == whole
+    # Of open squares, some of which overlap, touch, or lie on one another: their union.
+    corners = np.array([[0, 0, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
+    square = corners[np.array([[0, 1, 2], [0, 2, 3]])]
+    scattered = [square + np.float32([0, y, 0]) for y in (5, 0, 0.5, 1.5, 5)]
+    assert frontal_area([Solid("", part) for part in scattered]) == pytest.approx(3.5, rel=1e-3)
 
 
 def test_the_shadow_does_not_depend_on_the_triangulation():

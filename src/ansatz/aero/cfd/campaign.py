@@ -8,7 +8,7 @@ left alone, and a car that was stopped goes on, so the command can be repeated u
 Case folders, 100 MB each, lie in `OUT/cases` while they are needed. A car fails alone: its folder
 is kept with the logs, and the others go on.
 
-Numbers decide the split: 1 to 799 train, 801 to 899 validation, 901 to 999 test.
+Numbers decide the split (`ansatz.aero.dataset.split_of`).
 """
 
 import argparse
@@ -20,11 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ansatz.aero.cfd.openfoam import solve
-from ansatz.aero.compact import pack, pack_flow, read_meta, unpack
+from ansatz.aero.compact import pack_flow
 from ansatz.aero.geometry.parametric import car_solids, sample_car
 from ansatz.aero.stream import FreeStream
-
-__all__ = ["FIDELITIES", "Fidelity", "pack", "read_meta", "solve_car", "solve_cars", "unpack"]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ Fields belong to polygons (cell data) or to their vertices (point data). A file 
 import gzip
 import mmap
 import os
+import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -92,7 +93,7 @@ def _content(path: Path) -> Content:
             file.seek(0)
             try:
                 return gzip.decompress(file.read())
-            except (EOFError, gzip.BadGzipFile) as error:
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise ValueError(f"{path.name} is a damaged gzip file: {error}") from error
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 

@@ -7,8 +7,8 @@ word that opens a text file. A text file holds one or several named solids
 (`ansatz.aero.geometry.stltext` reads them). Both may be compressed with gzip.
 
 The format knows no unit and no axes: coordinates are returned as they stand, and
-`ansatz.aero.frame` says what they probably mean. Normals in the file are ignored; the right-hand
-rule on the vertices gives them. Degenerate triangles are kept.
+`ansatz.aero.geometry.placement` says what they probably mean. Normals in the file are ignored; the
+right-hand rule on the vertices gives them. Degenerate triangles are kept.
 """
 
 import gzip

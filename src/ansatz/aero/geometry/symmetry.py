@@ -38,10 +38,15 @@ def asymmetry(triangles: Triangles, axis: int, plane: float = 0.0) -> float:
     vectors = area_vectors(pieces)
     areas = np.linalg.norm(vectors, axis=1)
     pieces, normals = pieces[areas > 0], vectors[areas > 0] / areas[areas > 0, None]
-    centers = pieces.mean(axis=1, dtype=np.float64)
+    first, second, third = pieces.astype(np.float64).transpose(1, 0, 2)
+    centers = (first + second + third) / 3
     probes = centers[:: max(len(centers) // PROBES, 1)].copy()
     probes[:, axis] = 2 * plane - probes[:, axis]
-    near = KDTree(centers).query(probes, k=min(NEIGHBORS, len(centers)))[1].reshape(len(probes), -1)
+    near = (
+        KDTree(centers, balanced_tree=False)
+        .query(probes, k=min(NEIGHBORS, len(centers)))[1]
+        .reshape(len(probes), -1)
+    )
     offset = probes[:, None] - centers[near]
     across = np.abs((offset * normals[near]).sum(axis=-1))
     along = np.sqrt(np.maximum(np.square(offset).sum(axis=-1) - across**2, 0))
