@@ -39,10 +39,15 @@ def write_solution(path, triangles, **changes):
 
 
 def write_forces(folder, run, cd, cl=0.05, clf=-0.03, cs=0.01):
-    row = f"{cd}, {cl}, {clf}, {cl - clf}, {cs}\n"
-    constant = folder / f"force_mom_constref_{run}.csv"
-    constant.write_text("Cd, Cl, Clf, Clr, Cs\n" + row)
-    (folder / f"force_mom_{run}.csv").write_text("Cd, Cl, Clf, Clr, Cs\n0.9, 0.9, 0.9, 0, 0.9\n")
+    """Coefficients with the constant reference values, and with a car's of half the area."""
+    constant = np.array([cd, cl, clf, cl - clf, cs])
+    for name, row in (("constref_", constant), ("", 2 * constant)):
+        text = ", ".join(map(repr, row.tolist()))
+        (folder / f"force_mom_{name}{run}.csv").write_text(f"Cd, Cl, Clf, Clr, Cs\n{text}\n")
+    x, y, z = CONSTANT_REFERENCE.center
+    (folder / f"geo_ref_{run}.csv").write_text(
+        f"lRef,aRef,forcesCoR\n{CONSTANT_REFERENCE.length},{AREA / 2},({x} {y} {z})\n"
+    )
 
 
 def force(solids):

@@ -1,25 +1,47 @@
-import math
-
 import pytest
 import torch
 
 from ansatz.aero.drivaerml import STREAM
 from ansatz.aero.drivaerml_tables import (
     CONSTANT_REFERENCE,
-    PARAMETERS,
-    CarReference,
     Coefficients,
     Reference,
     change_reference,
-    read_all_forces,
     read_forces,
-    read_parameters,
     read_reference,
     read_run_forces,
 )
 from ansatz.aero.forces import Loads
 
 CAR = Reference(area=2.31, length=2.9, center=(1.5, 0.02, -0.29))
+
+
+NAMES = ("force_mom", "force_mom_constref")
+
+# DrivAerML (CC-BY-SA-4.0), run_466, as published.
+RUN_466 = {
+    "force_mom_466.csv": (
+        "Cd, Cl, Clf, Clr, Cs\n"
+        "2.758368e-01, -5.357145e-02, -1.803103e-01, 1.267388e-01, 2.565178e-02\n"
+    ),
+    "force_mom_constref_466.csv": (
+        "Cd, Cl, Clf, Clr, Cs\n"
+        "2.921074e-01, -5.673143e-02, -1.911301e-01, 1.343987e-01, 2.716488e-02\n"
+    ),
+    "geo_ref_466.csv": (
+        "lRef,aRef,forcesCoR,lRefRef,aRefRef,forcesCoRRef\n"
+        "2.79,2.298,(1.402 0 -0.3176),2.78618,2.17,(1.40009 0 -0.3176)\n"
+    ),
+}
+
+
+@pytest.fixture
+def run_466(tmp_path):
+    folder = tmp_path / "run_466"
+    folder.mkdir()
+    for name, text in RUN_466.items():
+        (folder / name).write_text(text)
+    return folder, tmp_path
 
 
 def coefficients(force, moment_about_origin, reference):
@@ -44,8 +66,9 @@ def test_a_reference_changes_coefficients_and_not_the_forces():
 
     expected = coefficients(force, moment, CONSTANT_REFERENCE)
     assert as_tuple(changed) == pytest.approx(as_tuple(expected), rel=1e-12)
-    assert changed.forces(CONSTANT_REFERENCE.area) == pytest.approx(force, rel=1e-12)
-    assert of_car.forces(CAR.area) == pytest.approx(force, rel=1e-12)
+    q = 0.5 * 38.89**2
+    assert changed.cd * q * CONSTANT_REFERENCE.area == pytest.approx(480.0, rel=1e-12)
+    assert of_car.cd * q * CAR.area == pytest.approx(480.0, rel=1e-12)
 
 
 def test_changing_a_reference_back_changes_nothing():
@@ -68,28 +91,39 @@ def test_a_lift_above_the_front_axle_loads_that_axle_alone():
     assert loads.clr == pytest.approx(0.0, abs=1e-12)
 
 
-def test_the_mean_drag_of_the_data_set_is_a_plausible_force():
-    drag, _, _ = Coefficients(0.2874, 0.0519, -0.06915, 0.12105, 0.0).forces(2.17)
-
-    assert drag == pytest.approx(0.5 * 38.89**2 * 2.17 * 0.2874, rel=1e-12)
-    assert 400 < drag < 550
-
-
 def test_references_must_be_positive():
     with pytest.raises(ValueError, match="must be positive"):
         Reference(0.0, 2.8, (0.0, 0.0, 0.0))
 
 
-def test_the_name_without_suffix_is_the_reference_of_the_car(tmp_path):
-    run = tmp_path / "run_3"
-    run.mkdir()
-    (run / "force_mom_3.csv").write_text("Cd, Cl, Clf, Clr, Cs\n0.31, 0.1, 0.04, 0.06, 0\n")
-    (run / "force_mom_constref_3.csv").write_text(
-        "Cd, Cl, Clf, Clr, Cs\n0.33, 0.1, 0.04, 0.06, 0\n"
-    )
+def test_the_two_tables_of_a_run_are_about_one_force(run_466):
+    folder, raw = run_466
+    of_car, constant = (read_forces(folder / f"{name}_466.csv") for name in NAMES)
+    own = read_reference(folder / "geo_ref_466.csv")
 
-    assert read_run_forces(tmp_path, 3, "car").cd == 0.31
-    assert read_run_forces(tmp_path, 3).cd == 0.33
+    changed = change_reference(of_car, own, CONSTANT_REFERENCE)
+
+    assert own == Reference(2.298, 2.79, (1.402, 0.0, -0.3176))
+    # Published with seven digits.
+    assert as_tuple(changed) == pytest.approx(as_tuple(constant), abs=3e-7)
+    assert read_run_forces(raw, 466) == constant
+
+
+def test_tables_whose_names_are_mixed_up_are_refused(run_466):
+    folder, raw = run_466
+    texts = [(folder / f"{name}_466.csv").read_text() for name in NAMES]
+    for name, text in zip(NAMES, reversed(texts), strict=True):
+        (folder / f"{name}_466.csv").write_text(text)
+
+    with pytest.raises(ValueError, match=r"constref_466\.csv states cd = 0\.27584.*mixed up"):
+        read_run_forces(raw, 466)
+
+
+@pytest.mark.parametrize("missing", ["force_mom_466.csv", "geo_ref_466.csv"])
+def test_one_table_is_enough(run_466, missing):
+    folder, raw = run_466
+    (folder / missing).unlink()
+    assert read_run_forces(raw, 466).cd == 0.2921074
 
 
 @pytest.mark.parametrize(
@@ -108,33 +142,16 @@ def test_forces_are_read_by_name_whatever_the_header_looks_like(tmp_path, text):
     assert read_forces(path) == Coefficients(cd=0.3, cl=0.05, clf=-0.07, clr=0.12, cs=0.01)
 
 
-def test_the_table_of_all_runs_is_read_by_run(tmp_path):
-    path = tmp_path / "force_mom_all.csv"
-    path.write_text("run, cd, cl, clf, clr, cs\n2,0.3,0.1,0.1,0,0\n10,0.4,0,0,0,0\n")
-
-    assert {run: c.cd for run, c in read_all_forces(path).items()} == {2: 0.3, 10: 0.4}
-    path.write_text("run, cd, cl, clf, clr, cs\n2,0.3,0.1,0.1,0,0\n2,0.4,0,0,0,0\n")
-    with pytest.raises(ValueError, match=r"each run once.*got 2"):
-        read_all_forces(path)
-
-
-def test_the_reference_of_a_car_is_told_from_the_constant_one(tmp_path):
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [("1.402 0", "should be a point"), ("(x 0 0)", "should be a number, got 'x'")],
+)
+def test_a_reference_without_its_point_is_refused(tmp_path, point, message):
     path = tmp_path / "geo_ref_1.csv"
-    path.write_text("aRef, lRef, aRefRef\n2.31, 2.9, 2.17\n")
+    path.write_text(f"lRef,aRef,forcesCoR\n2.79,2.298,{point}\n")
 
-    assert read_reference(path) == CarReference(area=2.31, length=2.9, constant_area=2.17)
-
-
-def test_the_parameters_of_a_morph_keep_their_names(tmp_path):
-    path = tmp_path / "geo_parameters_2.csv"
-    values = [-13.9249, 78.8766, -43.3802, *range(13)]
-    path.write_text(", ".join(PARAMETERS) + "\n" + ", ".join(map(str, values)) + "\n")
-
-    parameters = read_parameters(path)
-
-    assert list(parameters) == list(PARAMETERS)
-    assert parameters["Vehicle_Width"] == 78.8766
-    assert math.isclose(sum(parameters.values()), sum(values))
+    with pytest.raises(ValueError, match=rf"geo_ref_1\.csv: forcesCoR {message}"):
+        read_reference(path)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,17 @@ def test_the_two_sides_of_an_edge_keep_their_own_values(triangles):
     assert found[~roof].max() < 0.01
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_surface_of_few_cells_is_painted_by_those_it_has(triangles, count):
+    own = torch.linspace(0, len(triangles) - 1, count).long()
+    found = corner_values(triangles, surface_of(triangles)[own], torch.arange(1.0, count + 1))
+    assert found.shape == (len(triangles), 3)
+    assert found.min() >= 1
+    assert found.max() <= count
+    for value, cell in enumerate(own.tolist(), start=1):
+        np.testing.assert_allclose(found[cell], value, atol=0.2)
+
+
 def test_pressure_colors_the_picture(geometry, triangles):
     cells = surface_of(triangles)
     pictures = [

@@ -2,11 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from flows import record
 from shapes import box
 from small_cars import brick, lopsided, request_for, stl_bytes
 
 from ansatz.aero import reference
-from ansatz.aero.cfd.flow import FlowRecord, FlowSolution, whole_body
+from ansatz.aero.body import measure
+from ansatz.aero.cfd.flow import FlowSolution, whole_body
 from ansatz.aero.cfd.polygons import Mesh, polygon_geometry
 from ansatz.aero.geometry.solids import extent, merged
 from ansatz.aero.geometry.stl import Solid
@@ -27,20 +29,6 @@ def solved(solids, stream, half):
         for part in polygon_geometry(Mesh(points, corners, corners[2::3] + 1))
     )
     nothing = np.zeros(0, np.float32)
-    record = FlowRecord(
-        speed=stream.speed,
-        density=stream.density,
-        viscosity=stream.viscosity,
-        length=float(high[0] - low[0]),
-        frontal_area=1.0,
-        half=half,
-        coefficients={"Cd": (1.2, 0.01), "Cl": (0.0, 0.02)},
-        iterations=240,
-        cells=100,
-        cpu_seconds={},
-        residuals={},
-        solver="a solver made by hand",
-    )
     return FlowSolution(
         points=points,
         connectivity=corners,
@@ -55,7 +43,14 @@ def solved(solids, stream, half):
         volume_cp=nothing,
         nut=nothing,
         k=nothing,
-        record=record,
+        record=record(
+            speed=stream.speed,
+            density=stream.density,
+            frontal_area=1.0,
+            half=half,
+            coefficients={"Cd": (1.2, 0.01), "Cl": (0.0, 0.02)},
+            solver="a solver made by hand",
+        ),
     )
 
 
@@ -129,9 +124,9 @@ def test_reference_quantities_that_are_given_are_kept(calls, away):
 
 
 def test_a_flow_about_the_whole_body_is_taken_as_it_is(away):
-    stream = request_for(away)
-    flow = solved(brick(), reference.FreeStream(stream.speed), half=True)
-    found = reference.flow_truth(whole_body(flow), stream)
+    question = request_for(away)
+    flow = solved(brick(), reference.FreeStream(question.speed), half=True)
+    found = reference.flow_truth(whole_body(flow), question, measure(brick()))
     assert len(found.surface) == 2 * len(flow.areas)
 
 

@@ -2,7 +2,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from ansatz.report.pictures import VIEWS, Scale, error_scale, render
+from ansatz.report.pictures import VIEWS, Scale, render
 
 SCALE = Scale("value", 0.0, 1.0, "viridis")
 
@@ -82,12 +82,6 @@ def test_light_falls_from_above_and_keeps_the_color():
 def test_values_that_are_not_finite_are_gray():
     picture = render(np.array(card(0.0)), [np.nan, np.nan], "front", SCALE, width=40)
     np.testing.assert_allclose(hue(picture[20, 20]), 1)
-
-
-def test_the_scale_of_errors_is_white_at_none_and_even_in_both_signs():
-    scale = error_scale("error", [-4.0, 0.0, 1.0], share=1.0)
-    assert (scale.low, scale.high) == (-4, 4)
-    assert scale.colors(np.zeros(1)).min() > 0.95
 
 
 def test_pictures_that_make_no_sense_are_refused():

@@ -9,7 +9,7 @@ from scaling import SHOUT, Row, Scaler, scaling_service
 
 from ansatz.core.artifacts import Parent
 from ansatz.core.recipe import Recipe, TrainConfig
-from ansatz.server.service import recipe_service
+from ansatz.server.service import License, recipe_service
 
 CHECKPOINT = Parent(Path("runs/two"), "00ff")
 
@@ -42,6 +42,15 @@ def test_a_recipe_brings_its_request_its_dialects_and_its_self_test():
     service.self_test()
     assert tested == [(Scaler(2.0), CHECKPOINT.path)]
     assert recipe_service(recipe(), Scaler(), CHECKPOINT, "7").self_test is None
+
+
+def test_a_checkpoint_brings_its_card_and_its_license(tmp_path):
+    (tmp_path / "README.md").write_text("# Card")
+    (tmp_path / "LICENSE").write_text("CC-BY-4.0\n\nYou are free to share.")
+    service = recipe_service(recipe(), Scaler(), Parent(tmp_path, "00ff"), "7")
+    assert service.card == "# Card"
+    assert service.license == License("CC-BY-4.0", "CC-BY-4.0\n\nYou are free to share.")
+    assert recipe_service(recipe(), Scaler(), CHECKPOINT, "7").license == License()
 
 
 def test_what_is_no_dialect_is_not_taken_for_one():

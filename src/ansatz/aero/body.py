@@ -86,15 +86,14 @@ def measure(solids: Sequence[Solid], units: str = "auto") -> Body:
     """Measure a geometry and cut it into cells.
 
     Args:
-        solids: As read; closed, and whole, not half.
+        solids: As read, closed; the half of a body on one side of y = 0 is mirrored.
         units: `m`, `mm`, or `auto` to decide by the size.
 
     Returns:
         The body.
 
     Raises:
-        ValueError: If the size is no vehicle's, it is only half a body, or it stands across the
-            flow.
+        ValueError: If the size is no vehicle's, or it stands across the flow.
     """
     found = frame(solids)
     if units != "auto" and units != found.unit:
@@ -108,11 +107,10 @@ def measure(solids: Sequence[Solid], units: str = "auto") -> Body:
             f"{found.length:.3g} m long. Turn it by 90 degrees about z: the flow is along +x"
         )
     solids = bodies(upright(solids, found))
-    notes = [*found.warnings]
+    notes = found.warnings
     if found.is_half:
         solids = completed(solids, SEAM * found.width)
-        notes = [note for note in notes if not note.startswith("only half")]
-        notes.append("only half of the body was given: it was mirrored at y = 0")
+        notes += ("only half of the body was given: it was mirrored at y = 0",)
     triangles = merged(solids)
     cells, parents = wetted_cells(solids, found.ground, LONGEST * found.length)
     if not len(cells):
@@ -127,7 +125,7 @@ def measure(solids: Sequence[Solid], units: str = "auto") -> Body:
         front_axle=found.front_axle,
         wheelbase=found.wheelbase,
         is_symmetric=found.asymmetry < MIRRORED,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 

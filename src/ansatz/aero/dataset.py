@@ -120,7 +120,7 @@ def reference_quantities(body: Body) -> dict[str, Any]:
 
 
 def solution_arrays(fields: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """The fields of a packed case with normals of unit length; k is NaN where it was not kept."""
+    """The fields of a packed case with normals of unit length."""
     normals = fields["surface_normal"]
     unit = normals / np.linalg.norm(normals, axis=1, keepdims=True)
-    return {"k": np.full_like(fields["nut"], np.nan), **fields, "surface_normal": unit}
+    return {**fields, "surface_normal": unit}

@@ -12,7 +12,8 @@ DrivAer, of which 16 are withheld, in a folder per run:
     run_i/geo_parameters_i.csv         the 16 parameters of the morph
     run_i/images/, run_i/slices/       pictures; planes as .vtp
 
-and tables of all runs at its root. `ansatz.aero.drivaerml_tables` reads the tables.
+and tables of all runs at its root. `ansatz.aero.drivaerml_tables` reads coefficients and reference
+values of a run.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The tables of DrivAerML: force coefficients, reference values, morph parameters.
+"""The tables of DrivAerML: force coefficients and reference values.
 
 Coefficients refer to an area A and, for the axles, to a length L (the wheelbase) and the point C
 in the middle of the wheelbase. With q = ρU²/2 and the moment M about C,
@@ -7,9 +7,10 @@ in the middle of the wheelbase. With q = ρU²/2 and the moment M about C,
 
 (OpenFOAM v2212, forceCoeffs): Clf and Clr are the loads on the axles, not on halves of the body.
 Each run has two files. `force_mom_constref` uses the same A, L and C for all cars, so that
-coefficients compare as forces do; `force_mom` uses those of the car. This is a trap: in AhmedML and
-WindsorML the name without suffix means the constant ones, and mixing them up costs up to 47 drag
-counts. Headers have blanks after the commas, and their case differs between the files.
+coefficients compare as forces do; `force_mom` uses those of the car, which `geo_ref` states. This
+is a trap: in AhmedML and WindsorML the name without suffix means the constant ones, and mixing them
+up costs up to 47 drag counts. So the two are compared where both are there. Headers have blanks
+after the commas, and their case differs between the files.
 """
 
 import csv
@@ -17,33 +18,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
-
-from ansatz.aero.drivaerml import STREAM
-from ansatz.aero.stream import FreeStream
-
-PARAMETERS: Final = (
-    "Vehicle_Length",
-    "Vehicle_Width",
-    "Vehicle_Height",
-    "Front_Overhang",
-    "Front_Planview",
-    "Hood_Angle",
-    "Approach_Angle",
-    "Windscreen_Angle",
-    "Greenhouse_Tapering",
-    "Backlight_Angle",
-    "Decklid_Height",
-    "Rearend_tapering",
-    "Rear_Overhang",
-    "Rear_Diffusor_Angle",
-    "Vehicle_Ride_Height",
-    "Vehicle_Pitch",
-)
-"""Changes against the original car, mm, and degrees for the pitch."""
+from typing import Final
 
 # The published tables have 7 digits, and Cl = Clf + Clr to 1e-7 in all 484 runs.
 _CLOSURE_TOLERANCE = 1e-5
+
+# In run 466 the two tables agree to 2e-7; mixed up, they are off by 0.02.
+_SAME_FORCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -72,21 +53,6 @@ CONSTANT_REFERENCE: Final = Reference(2.17, 2.78618, (1.40009, 0.0, -0.3176))
 
 
 @dataclass(frozen=True)
-class CarReference:
-    """The reference values that `geo_ref` states.
-
-    Attributes:
-        area: Of this car, m².
-        length: Of this car, m.
-        constant_area: Of `force_mom_constref`, m².
-    """
-
-    area: float
-    length: float
-    constant_area: float
-
-
-@dataclass(frozen=True)
 class Coefficients:
     """Time-averaged coefficients: drag, lift, lift of front and rear axle, side force."""
 
@@ -96,11 +62,6 @@ class Coefficients:
     clr: float
     cs: float
 
-    def forces(self, area: float, stream: FreeStream = STREAM) -> tuple[float, float, float]:
-        """Drag, side force and lift, N. They depend on no reference, if `area` is the right one."""
-        scale = stream.dynamic_pressure * area
-        return self.cd * scale, self.cs * scale, self.cl * scale
-
 
 def change_reference(coefficients: Coefficients, old: Reference, new: Reference) -> Coefficients:
     """Express coefficients with other reference values; the force and the moment stay the same.
@@ -109,7 +70,7 @@ def change_reference(coefficients: Coefficients, old: Reference, new: Reference)
 
     Args:
         coefficients: With the reference `old`.
-        old: For `force_mom`, that of the car; `geo_ref` states area and length of it.
+        old: For `force_mom`, that of the car, which `geo_ref` states.
         new: For comparisons between cars, `CONSTANT_REFERENCE`.
     """
     scale = old.area / new.area
@@ -127,18 +88,34 @@ def change_reference(coefficients: Coefficients, old: Reference, new: Reference)
     )
 
 
-def read_run_forces(
-    raw: Path, run: int, reference: Literal["constant", "car"] = "constant"
-) -> Coefficients:
-    """Read the coefficients of a run from a raw directory.
+def read_run_forces(raw: Path, run: int) -> Coefficients:
+    """Read the coefficients of a run, with `CONSTANT_REFERENCE`.
+
+    The coefficients that refer to the car, if they were fetched with their reference values, are
+    about the same force and moment, and have to say so.
 
     Args:
         raw: Where `fetch` put the data set.
         run: Its number.
-        reference: Which reference values the coefficients are to have.
+
+    Raises:
+        ValueError: As `read_forces`, and if the two tables differ.
     """
-    name = {"constant": f"force_mom_constref_{run}.csv", "car": f"force_mom_{run}.csv"}[reference]
-    return read_forces(raw / f"run_{run}" / name)
+    folder = raw / f"run_{run}"
+    path, of_car = folder / f"force_mom_constref_{run}.csv", folder / f"force_mom_{run}.csv"
+    stated, reference = read_forces(path), folder / f"geo_ref_{run}.csv"
+    if not (of_car.exists() and reference.exists()):
+        return stated
+    expected = change_reference(read_forces(of_car), read_reference(reference), CONSTANT_REFERENCE)
+    for name, value in vars(expected).items():
+        if abs(vars(stated)[name] - value) > _SAME_FORCE:
+            raise ValueError(
+                f"{path} states {name} = {vars(stated)[name]:.5f}, and {of_car.name} with the "
+                f"reference values of {reference.name} {value:.5f}: they are not about the same "
+                "force. Their names are mixed up, or files of another run or data set are among "
+                "them. Fetch them again with verify=True"
+            )
+    return stated
 
 
 def read_forces(path: Path) -> Coefficients:
@@ -148,45 +125,7 @@ def read_forces(path: Path) -> Coefficients:
         ValueError: If the file is empty, lacks a column, holds something else than finite
             numbers, or if the loads of the axles do not add up to the lift.
     """
-    return _coefficients(path, _only_row(path))
-
-
-def read_all_forces(path: Path) -> dict[int, Coefficients]:
-    """Read `force_mom_all.csv` or `force_mom_constref_all.csv`: coefficients by run.
-
-    Raises:
-        ValueError: As `read_forces`, and if a run appears twice.
-    """
-    runs: dict[int, Coefficients] = {}
-    for row in _rows(path):
-        (number,) = _numbers(path, row, ("run",))
-        if number in runs or not number.is_integer():
-            raise ValueError(f"{path}: expected each run once, as a whole number; got {number:g}")
-        runs[int(number)] = _coefficients(path, row)
-    return runs
-
-
-def read_reference(path: Path) -> CarReference:
-    """Read `geo_ref_i.csv`.
-
-    Raises:
-        ValueError: If the file is empty, lacks a column or holds something else than numbers.
-    """
-    area, length, constant = _numbers(path, _only_row(path), ("aRef", "lRef", "aRefRef"))
-    return CarReference(area, length, constant)
-
-
-def read_parameters(path: Path) -> dict[str, float]:
-    """Read `geo_parameters_i.csv`: the 16 `PARAMETERS` by name.
-
-    Raises:
-        ValueError: If the file is empty, lacks a column or holds something else than numbers.
-    """
-    return dict(zip(PARAMETERS, _numbers(path, _only_row(path), PARAMETERS), strict=True))
-
-
-def _coefficients(path: Path, row: Mapping[str, str]) -> Coefficients:
-    cd, cl, clf, clr, cs = _numbers(path, row, ("Cd", "Cl", "Clf", "Clr", "Cs"))
+    cd, cl, clf, clr, cs = _numbers(path, _row(path), ("Cd", "Cl", "Clf", "Clr", "Cs"))
     if abs(cl - clf - clr) > _CLOSURE_TOLERANCE:
         raise ValueError(
             f"{path}: Clf + Clr = {clf + clr:.6g} and Cl = {cl:.6g} should be equal: the columns "
@@ -195,38 +134,53 @@ def _coefficients(path: Path, row: Mapping[str, str]) -> Coefficients:
     return Coefficients(cd, cl, clf, clr, cs)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a table, by column name in lower case and without blanks."""
+def read_reference(path: Path) -> Reference:
+    """Read `geo_ref_i.csv`: what the coefficients of `force_mom_i` refer to.
+
+    Raises:
+        ValueError: If the file is empty, lacks a column, or holds something else than numbers and
+            a point, which OpenFOAM writes as (x y z).
+    """
+    row = _row(path)
+    area, length = _numbers(path, row, ("aRef", "lRef"))
+    (text,) = _texts(path, row, ("forcesCoR",))
+    point = [_number(path, "forcesCoR", part) for part in text.strip("()").split()]
+    if len(point) != 3:
+        raise ValueError(f"{path}: forcesCoR should be a point (x y z), got {text!r}")
+    return Reference(area, length, (point[0], point[1], point[2]))
+
+
+def _row(path: Path) -> dict[str, str]:
+    """The only row of a table, by column name in lower case; without blanks."""
     with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = [line for line in csv.reader(file) if any(cell.strip() for cell in line)]
-    if len(lines) < 2:
+        lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
+    header, *rows = [line for line in lines if any(line)] or [[]]
+    if not rows:
         raise ValueError(f"{path} is empty: expected a header and a row. Fetch it again")
-    header = [name.strip().lower() for name in lines[0]]
-    for line in lines[1:]:
-        if len(line) != len(header):
-            raise ValueError(f"{path}: a row has {len(line)} values for {len(header)} columns")
-    return [dict(zip(header, line, strict=True)) for line in lines[1:]]
-
-
-def _only_row(path: Path) -> dict[str, str]:
-    rows = _rows(path)
-    if len(rows) != 1:
+    if len(rows) > 1:
         raise ValueError(f"{path}: expected one row, got {len(rows)}: is it a table of all runs?")
-    return rows[0]
+    if len(rows[0]) != len(header):
+        raise ValueError(f"{path}: a row has {len(rows[0])} values for {len(header)} columns")
+    return {name.lower(): value for name, value in zip(header, rows[0], strict=True)}
 
 
 def _numbers(path: Path, row: Mapping[str, str], columns: tuple[str, ...]) -> list[float]:
+    texts = _texts(path, row, columns)
+    return [_number(path, name, text) for name, text in zip(columns, texts, strict=True)]
+
+
+def _texts(path: Path, row: Mapping[str, str], columns: tuple[str, ...]) -> list[str]:
     missing = [name for name in columns if name.lower() not in row]
     if missing:
         raise ValueError(f"{path}: no column {', '.join(missing)}; it has {', '.join(row)}")
-    values = []
-    for name in columns:
-        text = row[name.lower()].strip()
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise ValueError(f"{path}: {name} should be a number, got {text!r}") from error
-        if not math.isfinite(value):
-            raise ValueError(f"{path}: {name} is {text}: this run has no usable value")
-        values.append(value)
-    return values
+    return [row[name.lower()] for name in columns]
+
+
+def _number(path: Path, name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {name} should be a number, got {text!r}") from error
+    if not math.isfinite(value):
+        raise ValueError(f"{path}: {name} is {text}: this run has no usable value")
+    return value

@@ -98,7 +98,7 @@ def half(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Half:
             `volume_xyz, u` (m, 3), `volume_cp, nut, k` (m,); in m, with y >= 0.
         meta: `frame` (fields of `BodyFrame`), `speed`, `viscosity`, `reference_area`.
     """
-    data = {}
+    data: dict[str, Tensor] = {}
     for points_name, names in PARTS.items():
         order = along_curve(arrays[points_name])
         data |= {name: torch.from_numpy(arrays[name][order].astype(np.float32)) for name in names}

@@ -37,7 +37,7 @@ def corner_values(
         [triangles.reshape(-1, 3), 0.05 * size * np.repeat(normals, 3, axis=0)], 1
     )
     cells = torch.cat([surface.centers, 0.05 * size * surface.normals], 1).numpy()
-    gaps, near = cKDTree(cells).query(corners, k=NEIGHBORS)
+    gaps, near = cKDTree(cells).query(corners, k=range(1, min(NEIGHBORS, len(cells)) + 1))
     weights = 1 / (gaps + 1e-3 * size)
     found = (values.numpy()[near] * weights).sum(1) / weights.sum(1)
     return np.asarray(found.reshape(-1, 3), np.float64)

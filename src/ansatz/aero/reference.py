@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ansatz.aero.body import measure
+from ansatz.aero.body import Body, measure
 from ansatz.aero.car import CarRequest
 from ansatz.aero.cfd.flow import FlowSolution, whole_body
 from ansatz.aero.cfd.openfoam import solve
@@ -61,17 +61,17 @@ def openfoam(
         iterations=iterations,
         half=body.is_symmetric,
     )
-    return flow_truth(whole_body(flow) if flow.record.half else flow, request)
+    return flow_truth(whole_body(flow) if flow.record.half else flow, request, body)
 
 
-def flow_truth(flow: FlowSolution, request: CarRequest) -> CarTruth:
+def flow_truth(flow: FlowSolution, request: CarRequest, body: Body) -> CarTruth:
     """A solution as the truth about a request, moved back to where its geometry stands.
 
     Args:
         flow: Around the whole body, with its nose at x = 0 and the ground at z = 0.
         request: What was asked.
+        body: Its geometry, measured.
     """
-    body = measure(read_stl(request.geometry), request.units)
     stream = FreeStream(request.speed, request.density)
     q = stream.dynamic_pressure
     shift = torch.tensor([body.frame.nose, 0.0, body.frame.ground])

@@ -66,22 +66,6 @@ class Scale:
         return np.where(known, colored, 0.6)
 
 
-def error_scale(label: str, errors: ArrayLike, *, share: float = 0.99) -> Scale:
-    """A diverging scale for signed errors: white is none, and both signs reach equally far.
-
-    Args:
-        label: What the errors are of, with their unit.
-        errors: The errors, any shape.
-        share: Of the errors that lies inside the scale.
-
-    Returns:
-        The scale.
-    """
-    sizes = np.abs(np.asarray(errors, dtype=np.float64))
-    reach = float(np.nanquantile(sizes, share)) or 1.0
-    return Scale(label, -reach, reach, "RdBu_r")
-
-
 def render(
     triangles: ArrayLike, values: ArrayLike, view: str, scale: Scale, *, width: int = 1000
 ) -> Pixels:

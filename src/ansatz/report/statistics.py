@@ -143,11 +143,6 @@ def energies(truth: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None =
 
 
 # ---------------------------------------------------------------------------------- metrics
-def mean(means: Floats) -> Floats:
-    """The mean of the first statistic, for rows that are one number per sample."""
-    return means[..., 0]
-
-
 def bias(means: Floats) -> Floats:
     """Mean error, of `paired` statistics."""
     return means[..., 0]

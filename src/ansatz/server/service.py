@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansatz.core.artifacts import Parent, plain
@@ -87,7 +88,8 @@ def recipe_service(
     Args:
         recipe: Gives name, title, request type, self-test and dialects.
         predictor: Of the checkpoint.
-        checkpoint: Its folder, with its digest.
+        checkpoint: Its folder, with its digest. `README.md` in it is the model card, and `LICENSE`,
+            whose first line is a name, the license.
         version: Of the release.
 
     Returns:
@@ -96,7 +98,8 @@ def recipe_service(
     Raises:
         TypeError: If an entry of `recipe.dialects` does not name a `Dialect`.
     """
-    test = recipe.self_test
+    test, folder = recipe.self_test, checkpoint.path
+    terms = _text(folder / "LICENSE")
     return Service(
         name=recipe.name,
         version=version,
@@ -104,10 +107,16 @@ def recipe_service(
         request=recipe.request,
         dialects=tuple(_dialect(where) for where in recipe.dialects.values()),
         title=recipe.title,
+        card=_text(folder / "README.md"),
+        license=License(terms.partition("\n")[0].strip(), terms),
         config=json.dumps(recipe, default=plain, indent=1),
-        assets=(f"{checkpoint.path.name} sha256:{checkpoint.sha256}",),
-        self_test=partial(test, predictor, checkpoint.path) if test is not None else None,
+        assets=(f"{folder.name} sha256:{checkpoint.sha256}",),
+        self_test=partial(test, predictor, folder) if test is not None else None,
     )
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def _dialect(where: str) -> Dialect:

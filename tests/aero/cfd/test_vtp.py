@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import box, sphere
 
-from ansatz.aero.cfd.vtp import Mesh, polygon_geometry, read_vtp, write_vtp
+from ansatz.aero.cfd.polygons import Mesh, polygon_geometry
+from ansatz.aero.cfd.vtp import read_vtp, write_vtp
 
 HEXAGON = np.stack([[np.cos(a), np.sin(a), 2.0] for a in np.arange(6) * np.pi / 3])
 

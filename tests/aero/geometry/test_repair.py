@@ -91,6 +91,13 @@ def test_cracks_of_a_text_file_with_few_digits_are_closed(tmp_path):
     assert topology(triangles).is_closed
 
 
+def test_half_a_body_stays_half_and_is_pointed_out(tmp_path):
+    half = Solid("half", box((0, 0, 0.2), (4, 0.9, 1.4)))
+    triangles, said = repaired(tmp_path, [half])
+    assert triangles[:, :, 1].min() == 0
+    assert "warning: only half of a body" in said
+
+
 @pytest.mark.parametrize(
     ("solids", "message"),
     [

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ansatz.aero.cfd.openfoam import solve
-from ansatz.aero.compact import pack_flow
+from ansatz.aero.compact import pack
 from ansatz.aero.geometry.parametric import car_solids, sample_car
 from ansatz.aero.stream import FreeStream
 
@@ -70,7 +70,7 @@ def solve_car(number: int, out: Path, fidelity: Fidelity) -> Path:
         cells_per_length=fidelity.cells_per_length,
         iterations=fidelity.iterations,
     )
-    pack_flow(flow, packed, {"number": number, **asdict(car)})
+    pack(flow, packed, {"number": number, **asdict(car)})
     shutil.rmtree(folder)
     return packed
 

@@ -10,16 +10,12 @@ and stress are divided by the density. Fields are dimensionless: cp = (p - p∞)
 u = U / U∞, nut = ν_t / (U∞ L), k = k / U∞². All are averages over the last iterations.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ansatz.core.artifacts import atomic
 
 Array = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -94,35 +90,6 @@ class FlowSolution:
         """All fields by name."""
         names = (field.name for field in fields(self) if field.name != "record")
         return {name: getattr(self, name) for name in names}
-
-    def save(self, path: Path) -> None:
-        """Write one npz with all arrays and the record as JSON; complete or not at all."""
-        record = np.array(json.dumps(asdict(self.record)).encode())
-        with atomic(path) as part, part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, record=record, **self.arrays())
-
-
-def load_flow(path: Path) -> FlowSolution:
-    """Read what `FlowSolution.save` has written.
-
-    Raises:
-        ValueError: If the file is something else.
-    """
-    with np.load(path) as stored:
-        if "record" not in stored:
-            raise ValueError(f"{path} holds {sorted(stored)} and no record: not a saved flow")
-        record = json.loads(stored["record"].item())
-        pairs = {name: (mean, std) for name, (mean, std) in record.pop("coefficients").items()}
-        arrays = {name: stored[name] for name in stored if name != "record"}
-    return FlowSolution(**arrays, record=FlowRecord(**record, coefficients=pairs))
-
-
-def integrated_coefficients(flow: FlowSolution) -> tuple[float, float]:
-    """Cd and Cl of the whole body from the fields: Σ (cf - cp n) A over the frontal area."""
-    pressure = flow.cp[:, None] * flow.normals.astype(np.float64)
-    force = ((flow.cf - pressure) * flow.areas[:, None]).sum(axis=0)
-    coefficients = force / flow.record.frontal_area * (2 if flow.record.half else 1)
-    return float(coefficients[0]), float(coefficients[2])
 
 
 def whole_body(flow: FlowSolution) -> FlowSolution:

@@ -26,15 +26,14 @@ from ansatz.aero.cfd.control import WINDOW
 from ansatz.aero.cfd.dictionary import read_coefficients, read_internal_field, read_residuals
 from ansatz.aero.cfd.flow import FlowRecord, FlowSolution
 from ansatz.aero.cfd.mesh import Bounds
-from ansatz.aero.cfd.running import find_openfoam, require_openfoam, run_case
-from ansatz.aero.cfd.vtp import polygon_geometry, read_vtp
+from ansatz.aero.cfd.polygons import polygon_geometry
+from ansatz.aero.cfd.running import require_openfoam, run_case
+from ansatz.aero.cfd.vtp import read_vtp
 from ansatz.aero.geometry.axles import WHEEL_NAMES
 from ansatz.aero.geometry.placement import SUNK, SYMMETRIC, frame
 from ansatz.aero.geometry.solids import extent, frontal_area, merged
 from ansatz.aero.geometry.stl import Solid
 from ansatz.aero.stream import FreeStream
-
-__all__ = ["find_openfoam", "find_wheels", "prepare_case", "read_solution", "solve"]
 
 # Underbody height, in lengths, of a body that does not show it: one solid with its wheels.
 USUAL_CLEARANCE = 0.045

@@ -15,14 +15,12 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from ansatz.aero.cfd.polygons import Integers, Mesh, Points, joined, polygon_geometry
+from ansatz.aero.cfd.polygons import Integers, Mesh, Points, joined
 from ansatz.aero.cfd.vtkxml import TYPES, Array, Content, Piece, VtkXml, decode, scan
 from ansatz.core.artifacts import atomic
 from ansatz.core.errors import unknown
 
 Polygons: TypeAlias = Integers | tuple[Integers, Integers]
-
-__all__ = ["Mesh", "polygon_geometry", "read_vtp", "write_vtp"]
 
 
 def read_vtp(path: Path, arrays: Collection[str] | None = None) -> Mesh:

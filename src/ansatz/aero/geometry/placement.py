@@ -51,7 +51,7 @@ class Frame:
         wheelbase: Distance of the axles; None if no wheels were found.
         wheel_radius: None unless wheels are solids of their own.
         reasons: What decided unit, up axis, ground and wheels.
-        warnings: What is doubtful.
+        warnings: What is doubtful. Of a half body it depends on the caller, who may mirror it.
     """
 
     unit: Literal["m", "mm"]
@@ -210,7 +210,6 @@ def _warnings(found: Frame) -> tuple[str, ...]:
         f"not symmetric about y = 0: off by {found.asymmetry:.1%} of the width": (
             found.asymmetry > SYMMETRIC
         ),
-        "only half a body: forces are those of the half unless it is mirrored": found.is_half,
         "no wheels found: the place of the axles is unknown": found.front_axle is None,
         f"the ground is at z = {found.ground:.4g} m, not at 0": (
             found.ground not in (0.0, DOMINO_GROUND)

@@ -69,6 +69,8 @@ def repair(path: Path, out: Path, placement: Placement = "keep") -> list[str]:
     area = frontal_area([Solid("", triangles)], after.ground)
     lines += [*moves, *repairs, f"size: {size}, frontal area {area:.4g} m²", _axles(after)]
     lines += [f"warning: {text}" for text in after.warnings]
+    if after.is_half:
+        lines.append("warning: only half of a body: predictions mirror it at y = 0")
     return [*lines, f"wrote {out.name}: {len(triangles)} triangles in one solid"]
 
 
