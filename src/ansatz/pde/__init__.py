@@ -1,0 +1,1 @@
+"""Physics-informed solvers: equations in symbols, geometries, conditions, networks, checks."""
