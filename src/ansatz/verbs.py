@@ -211,7 +211,7 @@ def check(
         sections,
         folder,
         recipe=recipe.name,
-        title=f"{recipe.name}: {len(cases)} cases",
+        title=f"{recipe.name}: {len(cases)} case{'s' * (len(cases) != 1)}",
         subtitle=recipe.title,
         provenance=provenance,
     )

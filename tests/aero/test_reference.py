@@ -75,7 +75,7 @@ def away(tmp_path):
 
 
 def test_a_solution_is_moved_back_to_where_the_geometry_stands(calls, away):
-    truth = reference.openfoam(request_for(away))
+    _, truth = reference.openfoam(request_for(away))
     low, high = extent(merged(calls[0]["solids"]))
     assert (low[0], low[2]) == pytest.approx((0, 0), abs=1e-6)
     centers = truth.surface.centers
@@ -86,8 +86,14 @@ def test_a_solution_is_moved_back_to_where_the_geometry_stands(calls, away):
     assert truth.center == pytest.approx((12.0, 0.0, 2.2))
 
 
+def test_the_model_is_asked_at_the_cells_of_the_solution(calls, away):
+    asked = request_for(away, density=1.2)
+    question, truth = reference.openfoam(asked)
+    assert question == replace(asked, cells=truth.surface)
+
+
 def test_the_truth_has_the_forces_of_the_solution(calls, away):
-    truth = reference.openfoam(request_for(away, density=1.2))
+    _, truth = reference.openfoam(request_for(away, density=1.2))
     q = 0.5 * 1.2 * 30.0**2
     drag = (1.0 + 0.2) * 1.8 * 1.2
     assert float(truth.loads.force[0]) == pytest.approx(q * drag, rel=1e-4)
@@ -98,7 +104,7 @@ def test_the_truth_has_the_forces_of_the_solution(calls, away):
 
 
 def test_symmetric_bodies_are_solved_as_halves_and_others_whole(calls, tmp_path):
-    halves = reference.openfoam(request_for(stl_bytes(brick(), tmp_path)))
+    _, halves = reference.openfoam(request_for(stl_bytes(brick(), tmp_path)))
     reference.openfoam(request_for(stl_bytes(lopsided(), tmp_path)))
     assert [call["half"] for call in calls] == [True, False]
     assert float(halves.surface.centers[:, 1].min()) == pytest.approx(-0.9)
@@ -119,7 +125,7 @@ def test_the_same_question_has_the_same_folder_and_another_one_its_own(calls, tm
 
 def test_reference_quantities_that_are_given_are_kept(calls, away):
     given = request_for(away, reference_area=1.5, reference_length=3.0)
-    truth = reference.openfoam(given)
+    _, truth = reference.openfoam(given)
     assert (truth.reference_area, truth.reference_length) == (1.5, 3.0)
 
 

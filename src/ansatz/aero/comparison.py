@@ -1,8 +1,4 @@
-"""Answers and truths side by side: who answered what, and fields on the same cells.
-
-An answer that was asked at the cells of the solution is compared cell by cell. Another one, as
-where a solver was called after the model, is carried over: each cell of the solution takes the
-values of the answer's nearest cell that faces the same way.
+"""Answers and truths side by side: who answered what, at the cells of the same solution.
 
 Relative L2 errors are those of FluidsBench (Ashton et al., the DrivAerML benchmark): weighted by
 the area of the cells, and pooled over the cars as a ratio of sums.
@@ -11,14 +7,9 @@ the area of the cells, and pooled over the cars as a ratio of sums.
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
-from torch import Tensor
 
 from ansatz.aero.car import CarAnswer
-from ansatz.aero.surface import Surface
 from ansatz.aero.truth import CarTruth
 from ansatz.core.findings import Case
 from ansatz.report import statistics
@@ -28,7 +19,6 @@ Floats = NDArray[np.float64]
 Pair = tuple[CarTruth, CarAnswer]
 MODEL = "model"
 SOURCE = "CFD of the same cars"
-TURNED = 0.05  # of the length: opposite normals count as twice as far apart
 
 
 def with_truth(cases: Sequence[Case]) -> list[Case]:
@@ -68,36 +58,19 @@ def coefficient(pairs: Sequence[Pair], name: str) -> tuple[Floats, Floats]:
     )
 
 
-def same_cells(truth: CarTruth, answer: CarAnswer) -> bool:
-    """Whether an answer is given at the cells of the solution."""
-    return torch.equal(truth.surface.centers, answer.surface.centers)
-
-
-def fields_at(
-    surface: Surface, answer: CarAnswer
-) -> tuple[Float[Tensor, " cells"], Float[Tensor, "cells 3"]]:
-    """Pressure and wall shear stress of an answer at the cells of a surface, Pa."""
-    if torch.equal(surface.centers, answer.surface.centers):
-        return answer.pressure, answer.shear
-    size = float(surface.centers[:, 0].max() - surface.centers[:, 0].min())
-    known, wanted = (
-        torch.cat([cells.centers, TURNED * size * cells.normals], 1).numpy()
-        for cells in (answer.surface, surface)
-    )
-    _, nearest = cKDTree(known).query(wanted)
-    index = torch.from_numpy(nearest)
-    return answer.pressure[index], answer.shear[index]
-
-
 def field_energies(truth: CarTruth, answer: CarAnswer) -> Floats:
-    """Energies of error and truth, for pressure and for wall shear stress, (2, 2)."""
+    """Energies of error and truth, for pressure and for wall shear stress, (2, 2).
+
+    Args:
+        truth: A solution.
+        answer: At the cells of the solution.
+    """
     areas = truth.surface.areas.numpy()
     q = truth.stream.dynamic_pressure
-    pressure, shear = fields_at(truth.surface, answer)
     return np.stack(
         [
-            statistics.energies(truth.pressure / q, pressure / q, areas),
-            statistics.energies(truth.shear / q, shear / q, areas),
+            statistics.energies(truth.pressure / q, answer.pressure / q, areas),
+            statistics.energies(truth.shear / q, answer.shear / q, areas),
         ]
     )
 

@@ -11,10 +11,8 @@ from ansatz.aero.comparison import (
     everyone,
     field_energies,
     field_errors,
-    fields_at,
     known_ends,
     pairs,
-    same_cells,
     with_fields,
 )
 from ansatz.aero.painting import CP, painted, small_triangles
@@ -40,11 +38,8 @@ def check_fields(cases: Sequence[Case]) -> Section:
         return Section("Surface fields", text="There is no solution to compare the fields with.")
     names = [who for who in everyone(known) if len(pairs(known, who)) == len(known)]
     groups = {who: field_errors(pairs(known, who)) for who in names}
-    source = SOURCE
-    if not all(same_cells(*pair) for pair in pairs(known)):
-        source += ", carried over from the nearest cells of the answer"
     findings = [
-        Finding(f"{name}_rel_l2", error.value, "", bound, source, False, known_ends(error))
+        Finding(f"{name}_rel_l2", error.value, "", bound, SOURCE, False, known_ends(error))
         for (name, bound), error in zip(FIELD_BOUNDS.items(), groups[MODEL], strict=True)
     ]
     bars = figures.bars(
@@ -101,7 +96,7 @@ def error_figure(case: Case) -> Figure:
     triangles = small_triangles(case.request.geometry)
     truth: CarTruth = case.truth
     q = truth.stream.dynamic_pressure
-    pressure, _ = fields_at(truth.surface, case.answer)
+    pressure = case.answer.pressure
     pictures = [
         painted(triangles, truth.surface, values / q, view="iso-rear", scale=scale)
         for values, scale in (

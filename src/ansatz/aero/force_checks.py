@@ -31,7 +31,7 @@ def check_forces(cases: Sequence[Case]) -> Section:
         cases: With truth or without. Of fewer than three with truth only differences are found.
     """
     known = with_truth(cases)
-    tables = [coefficient_table(cases)]
+    tables = [coefficient_table(cases), *note_tables(cases)]
     if len(known) < ENOUGH:
         return Section("Forces", tuple(differences(known)), tables=tuple(tables))
     findings: list[Finding] = []
@@ -123,7 +123,20 @@ def coefficient_table(cases: Sequence[Case]) -> Table:
             row.append(answer.loads.coefficients[name])
             row.append("" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}")
             row.append(case.truth.coefficients[name] if case.truth is not None else "")
-        rows.append([*row, answer.ood_score, "; ".join(answer.notes)])
+        rows.append([*row, answer.ood_score])
     columns = ("90 % interval", "CFD")
-    header = ("car", "Cd", *columns, "Cl", *columns, "distance", "notes")
+    header = ("car", "Cd", *columns, "Cl", *columns, "distance")
     return Table(header, rows, "Distance: from the training cars; above 1 is unfamiliar.")
+
+
+def note_tables(cases: Sequence[Case]) -> list[Table]:
+    """What was noticed, with the cars that it was noticed at; no table if nothing was."""
+    cars: dict[str, list[str]] = {}
+    for case in cases:
+        for note in case.answer.notes:
+            cars.setdefault(note, []).append(case.name)
+    rows = [
+        [note, "all" if len(names) == len(cases) > 1 else ", ".join(names)]
+        for note, names in cars.items()
+    ]
+    return [Table(("note", "cars"), rows, "What was noticed.")] if rows else []

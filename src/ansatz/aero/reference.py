@@ -5,6 +5,7 @@ goes on, and a repeated one costs nothing.
 """
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def openfoam(
     *,
     cells_per_length: float = CELLS_PER_LENGTH,
     iterations: int = ITERATIONS,
-) -> CarTruth:
+) -> tuple[CarRequest, CarTruth]:
     """Solve the flow around a car with OpenFOAM, as the training cars were solved.
 
     Args:
@@ -39,7 +40,8 @@ def openfoam(
         iterations: At most.
 
     Returns:
-        The solution, at the place where the geometry is.
+        The request for fields at the cells of the solution, and the solution, at the place where
+        the geometry is.
 
     Raises:
         LookupError: If OpenFOAM is not installed; the message says how to install it.
@@ -61,7 +63,8 @@ def openfoam(
         iterations=iterations,
         half=body.is_symmetric,
     )
-    return flow_truth(whole_body(flow) if flow.record.half else flow, request, body)
+    truth = flow_truth(whole_body(flow) if flow.record.half else flow, request, body)
+    return replace(request, cells=truth.surface), truth
 
 
 def flow_truth(flow: FlowSolution, request: CarRequest, body: Body) -> CarTruth:

@@ -277,7 +277,7 @@ class Predictor(Protocol[Request, Context, Answered]):
 
 
 Check = Callable[[Sequence[Case]], Section]
-Reference = Callable[[Any], Any]
+Reference = Callable[[Any], tuple[Any, Any]]
 Baseline = Callable[[Any], "Answer | None"]
 
 
@@ -305,7 +305,8 @@ class Recipe:
         baselines: Cheap predictors that a check puts beside the model, by name. Each takes the
             store and returns a function from a request to an answer, or None where it has none.
         references: Solvers that `check with=NAME` may call for a truth, by name. Each takes a
-            request and returns the truth that the data set's own cases would hold.
+            request and returns what the data set's own cases would hold: the request whose answer
+            can be compared, as at the solver's own points, and the truth.
         repair: Makes a user's input file fit for the model (`ansatz prepare RECIPE FILE...`):
             takes the file and the output path, returns what it did, line by line.
         dialects: HTTP dialects by name, as `module:attribute` so that listing stays light.

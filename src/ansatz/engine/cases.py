@@ -49,8 +49,9 @@ def first_question(recipe: Recipe, store: Path) -> Any:
 
 def asked_cases(questions: Mapping[str, Any], model: Surrogate, solve: Reference) -> Iterator[Case]:
     """The cases of a user's inputs, whose truth is that of a solver, if one is asked for."""
-    for name, question in questions.items():
-        yield Case(name, question, model(question), solve(question))
+    for name, asked in questions.items():
+        question, truth = solve(asked)
+        yield Case(name, question, model(question), truth)
 
 
 def reference(recipe: Recipe, solver: str | None) -> Reference:
@@ -60,7 +61,7 @@ def reference(recipe: Recipe, solver: str | None) -> Reference:
         LookupError: If the recipe has no solver of this name.
     """
     if solver is None:
-        return lambda question: None
+        return lambda question: (question, None)
     if solver not in recipe.references:
         raise LookupError(unknown("reference", solver, recipe.references))
     return recipe.references[solver]
