@@ -175,6 +175,26 @@ def test_a_failed_solver_goes_on_without_meshing_again(case, fake, tmp_path):
     assert calls(tmp_path / "case") == [*UTILITIES, "simpleFoam"]
 
 
+def test_a_solver_that_diverges_begins_again_more_carefully_and_only_once(case, fake, tmp_path):
+    folder = tmp_path / "case"
+    diverge = "mkdir -p 50 postProcessing/coeffs/0 && kill -FPE $$"
+    fake_utility(
+        fake.binaries / "simpleFoam", f"grep -q '0.85' system/fvSolution && {diverge}; ls > left"
+    )
+    run(case, folder, fake)
+    assert calls(folder) == [*UTILITIES, "simpleFoam"]
+    left = (folder / "left").read_text().split()
+    assert "0" in left
+    assert not {"50", "postProcessing"} & set(left)
+    fake_utility(fake.binaries / "simpleFoam", "kill -FPE $$")
+    with pytest.raises(OSError, match="exit code -8"):
+        run(case, tmp_path / "other", fake)
+    assert calls(tmp_path / "other") == [*UTILITIES, "simpleFoam"]
+    with pytest.raises(OSError, match="exit code -8"):
+        run(case, tmp_path / "other", fake)
+    assert calls(tmp_path / "other") == [*UTILITIES, "simpleFoam", "simpleFoam"]
+
+
 def test_a_meshing_that_failed_begins_again_from_clean_ground(case, fake, tmp_path):
     folder = tmp_path / "case"
     fake_utility(fake.binaries / "snappyHexMesh", "mkdir -p constant/polyMesh/half_done; exit 1")

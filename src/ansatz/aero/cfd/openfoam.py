@@ -247,6 +247,8 @@ def _record(case: FlowCase, folder: Path) -> FlowRecord:
     last = {name: values[-WINDOW:] for name, values in history.items() if name != "Time"}
     mesh_log = (folder / "log.checkMesh").read_text()
     build = re.search(r"OPENFOAM=(\S+)", mesh_log)
+    steps = json.loads((folder / "steps.json").read_text())
+    solver = f"OpenFOAM {build[1] if build else 'of unknown version'}, simpleFoam, k-omega SST"
     return FlowRecord(
         speed=case.stream.speed,
         density=case.stream.density,
@@ -259,9 +261,9 @@ def _record(case: FlowCase, folder: Path) -> FlowRecord:
         },
         iterations=int(history["Time"][-1]),
         cells=int(re.findall(r"^\s+cells:\s+(\d+)", mesh_log, flags=re.MULTILINE)[-1]),
-        cpu_seconds=json.loads((folder / "steps.json").read_text())["cpu_seconds"],
+        cpu_seconds=steps["cpu_seconds"],
         residuals=read_residuals(folder / "log.simpleFoam"),
-        solver=f"OpenFOAM {build[1] if build else 'of unknown version'}, simpleFoam, k-omega SST",
+        solver=solver + (", with more relaxation" if steps.get("is_careful") else ""),
     )
 
 

@@ -10,14 +10,15 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansatz.aero.cfd.case import FlowCase, initial_fields
-from ansatz.aero.cfd.control import SCHEMES, SOLUTION, TURBULENCE, run_control
+from ansatz.aero.cfd.control import CAREFUL, SCHEMES, SOLUTION, TURBULENCE, run_control
 from ansatz.aero.cfd.dictionary import Entries, format_entries, read_coefficients, write_dictionary
 from ansatz.aero.cfd.mesh import block_mesh, feature_edges, snappy_mesh
 from ansatz.aero.geometry.stl import write_stl
@@ -65,10 +66,16 @@ class Steps:
     Attributes:
         case: Fingerprint of the case.
         cpu_seconds: Of each utility that has completed, by its name.
+        is_careful: Whether the solver diverged once, and was begun again with more relaxation.
     """
 
     case: str
     cpu_seconds: dict[str, float]
+    is_careful: bool = False
+
+
+class DivergedError(OSError):
+    """The solver ended in a floating-point exception."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ def require_openfoam() -> Installation:
 
 # ------------------------------------------------------------------------------------- the case
 def run_case(case: FlowCase, folder: Path, installation: Installation) -> Iterator[Progress]:
-    """Compute a flow, or go on with it.
+    """Compute a flow, or go on with it; a solver that diverges is begun again more carefully.
 
     Args:
         case: What to compute.
@@ -148,7 +155,15 @@ def run_case(case: FlowCase, folder: Path, installation: Installation) -> Iterat
             continue
         if command[0] == "simpleFoam":
             _forget_unsaved(folder)
-        done[command[0]] = yield from _run_utility(command, folder, installation)
+        try:
+            done[command[0]] = yield from _run_utility(command, folder, installation)
+        except DivergedError:
+            if steps.is_careful:
+                raise
+            steps = replace(steps, is_careful=True)
+            _begin_again(folder)
+            write_json(text, steps)
+            done[command[0]] = yield from _run_utility(command, folder, installation)
         write_json(text, steps)
 
 
@@ -219,7 +234,8 @@ def _run_utility(
             process.wait()
     if process.returncode:
         last_lines = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise OSError(
+        kind = DivergedError if process.returncode == -signal.SIGFPE else OSError
+        raise kind(
             f"{command[0]} failed with exit code {process.returncode}. {log} ends with:\n"
             f"{last_lines}"
         )
@@ -233,6 +249,14 @@ def _progress(utility: str, folder: Path) -> Progress:
             time, drag, lift = (history[name][-1] for name in ("Time", "Cd", "Cl"))
             return Progress(utility, int(time), float(drag), float(lift))
     return Progress(utility)
+
+
+def _begin_again(folder: Path) -> None:
+    """Take the solver back to the initial fields, with more relaxation; its log goes on."""
+    for path in folder.iterdir():
+        if path.name == "postProcessing" or (path.name.isdigit() and path.name != "0"):
+            shutil.rmtree(path)
+    write_dictionary(folder / "system/fvSolution", CAREFUL, "dictionary")
 
 
 def _forget_unsaved(folder: Path) -> None:
