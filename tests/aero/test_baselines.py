@@ -67,7 +67,7 @@ def test_the_nearest_car_of_a_training_car_is_itself(pair):
 def test_the_two_sides_of_a_sheet_do_not_correspond(car_body):
     places = torch.tensor([[1.0, 0.5, 0.8]]).repeat(3, 1)
     normals = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.0, 0.6, 0.8]])
-    up, down, leaning = aligned(car_body, Surface(places, normals, torch.ones(3)))
+    up, down, leaning = aligned(car_body.frame, Surface(places, normals, torch.ones(3)))
     # As far apart as over half of the car, in any direction.
     assert np.linalg.norm(up - down) == pytest.approx(0.6)
     assert np.linalg.norm(up - leaning) < np.linalg.norm(up - down)

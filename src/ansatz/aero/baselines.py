@@ -10,8 +10,7 @@ Correspondence is generous to the baselines: it knows length, width and height o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -25,7 +24,8 @@ from torch import Tensor
 from ansatz.aero.body import Body, measure
 from ansatz.aero.calibration import describe
 from ansatz.aero.car import CarAnswer, CarRequest
-from ansatz.aero.cases import GEOMETRIES, stored_cases, stored_truth
+from ansatz.aero.cases import GEOMETRIES, stored_truth
+from ansatz.aero.cloud import BodyFrame
 from ansatz.aero.compact import unpack
 from ansatz.aero.dataset import reference_quantities, solution_arrays
 from ansatz.aero.forces import Loads
@@ -35,44 +35,33 @@ from ansatz.aero.question import asked_surface
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface, triangle_surface
 from ansatz.aero.truth import CarTruth
+from ansatz.store.samples import Store
 
 NORMAL_WEIGHT = 0.3  # of normals against positions in units of the car's extents
 CELLS_PER_CAR = 1500  # of each training car in the mean field, at most
 
 
-@dataclass(frozen=True)
-class Training:
-    """The training cars of a store.
-
-    Attributes:
-        store: Where they are.
-    """
-
-    store: Path
-
-    @cached_property
-    def cars(self) -> list[tuple[Body, CarTruth]]:
-        """Geometry and solution of each."""
-        return [
-            (measure(read_stl(request.geometry)), truth)
-            for _, request, truth in stored_cases(self.store, "train")
-        ]
-
-    @cached_property
-    def descriptions(self) -> Float[Tensor, "cars features"]:
-        """What each looks like."""
-        return descriptions(self.store)
+def solved(samples: Store, name: str) -> tuple[BodyFrame, CarTruth]:
+    """Where a stored car stands, and its solution."""
+    meta = samples.meta(name)
+    return BodyFrame(**meta["frame"]), stored_truth(samples.load(name), meta)
 
 
-def aligned(body: Body, surface: Surface) -> NDArray[np.float32]:
+def aligned(frame: BodyFrame, surface: Surface) -> NDArray[np.float32]:
     """Coordinates in which corresponding points of two cars are close, (n, 6)."""
-    places = body.frame.scaled(surface.centers) / body.frame.proportions
+    places = frame.scaled(surface.centers) / frame.proportions
     return torch.cat([places, NORMAL_WEIGHT * surface.normals], 1).numpy()
+
+
+@lru_cache(maxsize=2)
+def measured(geometry: Path | bytes, units: str) -> Body:
+    """A measured geometry: several baselines are asked about the same one."""
+    return measure(read_stl(geometry), units)
 
 
 def wanted(request: CarRequest) -> tuple[Body, Surface]:
     """The geometry of a request, and the cells at which its fields are wanted."""
-    body = measure(read_stl(request.geometry), request.units)
+    body = measured(request.geometry, request.units)
     surface = asked_surface(request)
     if surface is None:
         surface = triangle_surface(torch.from_numpy(body.triangles))
@@ -85,13 +74,14 @@ def mean_field(store: Path) -> Callable[[CarRequest], CarAnswer]:
     Args:
         store: Of the samples.
     """
-    training = Training(store)
+    samples = Store(store)
+    names = samples.names("train")
     rng = np.random.default_rng(0)
     places, fields, coefficients = [], [], []
-    for body, truth in training.cars:
+    for frame, truth in (solved(samples, name) for name in names):
         count = min(len(truth.surface), CELLS_PER_CAR)
         index = torch.from_numpy(rng.choice(len(truth.surface), count, replace=False))
-        places.append(aligned(body, truth.surface[index]))
+        places.append(aligned(frame, truth.surface[index]))
         fields.append(dimensionless(truth)[index].numpy())
         coefficients.append(truth.coefficients)
     tree, known = cKDTree(np.concatenate(places)), np.concatenate(fields)
@@ -99,7 +89,7 @@ def mean_field(store: Path) -> Callable[[CarRequest], CarAnswer]:
 
     def answer(request: CarRequest) -> CarAnswer:
         body, surface = wanted(request)
-        _, near = tree.query(aligned(body, surface), k=len(training.cars))
+        _, near = tree.query(aligned(body.frame, surface), k=len(names))
         values = torch.from_numpy(known[near.reshape(len(surface), -1)].mean(1))
         return baseline_answer(request, body, surface, values, mean)
 
@@ -112,15 +102,15 @@ def nearest_car(store: Path) -> Callable[[CarRequest], CarAnswer]:
     Args:
         store: Of the samples.
     """
-    training = Training(store)
+    samples = Store(store)
+    names, looks = samples.names("train"), descriptions(store)
 
     def answer(request: CarRequest) -> CarAnswer:
         body, surface = wanted(request)
         reynolds = FreeStream(request.speed).reynolds(body.frame.length)
         look = describe(body.half(1), float(np.log(reynolds / 1e7)))
-        index = int((training.descriptions - look).norm(dim=1).argmin())
-        like, truth = training.cars[index]
-        _, near = cKDTree(aligned(like, truth.surface)).query(aligned(body, surface))
+        like, truth = solved(samples, names[int((looks - look).norm(dim=1).argmin())])
+        _, near = cKDTree(aligned(like, truth.surface)).query(aligned(body.frame, surface))
         values = dimensionless(truth)[torch.from_numpy(near)]
         return baseline_answer(request, body, surface, values, truth.coefficients)
 
@@ -149,7 +139,8 @@ def coarse_mesh(store: Path) -> Callable[[CarRequest], CarAnswer | None]:
             "source": "OpenFOAM, coarse mesh",
         }
         truth = stored_truth(fields, meta)
-        _, near = cKDTree(aligned(body, truth.surface)).query(aligned(body, surface))
+        frame = body.frame
+        _, near = cKDTree(aligned(frame, truth.surface)).query(aligned(frame, surface))
         values = dimensionless(truth)[torch.from_numpy(near)]
         return baseline_answer(request, body, surface, values, truth.coefficients)
 
