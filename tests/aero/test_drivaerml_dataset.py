@@ -213,7 +213,7 @@ def test_answers_are_checked_with_and_without_fields(store, tmp_path):
     assert len(cases[1].answer.surface) == 4000
     sections = [check(cases) for check in CHECKS]
     assert len(sections) == len(CHECKS)
-    rows = {row[0]: row for row in sections[0].tables[-1].rows}
+    rows = {row[0]: row for table in sections[0].tables for row in table.rows if len(row) > 3}
     assert rows["run_2"][3] == 0.31
     assert [row[0] for row in sections[1].tables[0].rows] == ["run_3"]
 

@@ -62,7 +62,7 @@ def test_the_unit_of_the_areas_does_not_matter(net):
 
 def test_every_anchor_is_shared_out_among_the_slices(net):
     member = net.blocks[0].membership(torch.randn(2, 30, TINY.width))
-    torch.testing.assert_close(member.sum(-1), torch.ones(2, TINY.heads, 30))
+    torch.testing.assert_close(member.sum(-1), torch.ones(2, 30, TINY.heads))
 
 
 def test_queries_do_not_know_of_one_another(net):

@@ -24,7 +24,7 @@ from ansatz.aero.forces import surface_force, surface_moment
 from ansatz.aero.model import DominoEnsemble, DominoNet, point_features, volume_features
 from ansatz.aero.surface import Surface
 
-CHUNK = 16384  # points that are evaluated together
+CHUNK = 4096  # points that are evaluated together: they fit in a processor's cache
 Tensors = dict[str, Tensor]
 Slices = list[list[Tensor]]  # by half and block
 

@@ -132,10 +132,9 @@ class Block(nn.Module):
             nn.Linear(config.expansion * width, width),
         )
 
-    def membership(self, points: Float[Tensor, "b n w"]) -> Float[Tensor, "b heads n slices"]:
+    def membership(self, points: Float[Tensor, "b n w"]) -> Float[Tensor, "b n heads slices"]:
         """To which slices each point belongs; sums to one over the slices."""
-        logits = self.assign(points).unflatten(-1, (self.heads, -1))
-        member: Tensor = logits.transpose(1, 2).softmax(-1)
+        member: Tensor = self.assign(points).unflatten(-1, (self.heads, -1)).softmax(-1)
         return member
 
     def pool(
@@ -153,7 +152,7 @@ class Block(nn.Module):
         normed = self.norm(anchors)
         member = self.membership(normed)
         values = self.value(normed).unflatten(-1, (self.heads, self.depth)).transpose(1, 2)
-        share = member * weights[:, None, :, None]
+        share = (member * weights[:, :, None, None]).transpose(1, 2)
         share = share / (share.sum(2, keepdim=True) + 1e-6)
         slices = share.transpose(2, 3) @ values
         query, key, value = self.mix(slices).chunk(3, -1)
@@ -164,8 +163,11 @@ class Block(nn.Module):
         """Points after reading the slices, and after the pointwise network."""
         if member is None:
             member = self.membership(self.norm(points))
-        found = (member @ slices).transpose(1, 2).flatten(2)
-        points = points + self.merge(found)
+        # Slices through the merging layer first: there are fewer of them than points, and what is
+        # left for the points is one matrix product.
+        merge = self.merge.weight.view(-1, self.heads, self.depth)
+        offers = torch.einsum("bhsd,whd->bhsw", slices, merge.to(slices.dtype)).flatten(1, 2)
+        points = points + member.flatten(-2) @ offers.to(member.dtype) + self.merge.bias
         out: Tensor = points + self.point(points)
         return out
 

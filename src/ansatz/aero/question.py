@@ -1,6 +1,6 @@
 """What is asked of the networks about a geometry: cells, anchors and points, as tensors.
 
-A question about a body holds what the networks are told of it (its splats, and a few thousand cells
+A question about a body holds what the networks are told of it (its splats, and two thousand cells
 as anchors) and where they are to answer: at cells of other meshes, and at points of the flow.
 """
 
@@ -24,7 +24,7 @@ from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface
 from ansatz.aero.thinning import along_curve, drawn_evenly
 
-ANCHORS = 4096  # cells that a body is encoded from
+ANCHORS = 2048  # cells that a body is encoded from
 VOLUME_BOX = ((-0.6, -0.5, 0.0), (2.4, 0.5, 0.75))  # of the training points, in lengths
 
 
