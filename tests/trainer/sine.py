@@ -27,6 +27,15 @@ def noisy_objective(model: nn.Module, batch: dict[str, Tensor], rng: torch.Gener
     return objective(model, {**batch, "x": batch["x"] + 0.01 * noise}, rng)
 
 
+def compiled_in_vain(module: nn.Module) -> nn.Module:
+    """The module under a compiler that fails when it is first called."""
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]):
+        raise RuntimeError("no compiler here")
+
+    return torch.compile(module, backend=backend)
+
+
 def samples() -> dict[str, Tensor]:
     x = torch.rand(NUM_SAMPLES, 2, generator=torch.Generator().manual_seed(7))
     return {"x": x, "y": (torch.sin(3 * x[:, :1]) * x[:, 1:])}

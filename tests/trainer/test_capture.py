@@ -117,13 +117,7 @@ def test_an_objective_that_waits_for_the_device_is_trained_eagerly_with_the_reas
 
 @pytest.mark.gpu
 def test_a_compiler_that_fails_is_named_beside_a_graph_that_was_captured(monkeypatch):
-    def broken(module: nn.Module) -> nn.Module:
-        def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]):
-            raise RuntimeError("no compiler here")
-
-        return torch.compile(module, backend=backend)
-
-    monkeypatch.setattr("ansatz.trainer.step._compiled", broken)
+    monkeypatch.setattr("ansatz.trainer.step._compiled", sine.compiled_in_vain)
     _, step = take(dataclasses.replace(CONFIG, compile=True), steps=10)
     assert step.mode == "cuda graph"
     assert "torch.compile failed" in step.reason

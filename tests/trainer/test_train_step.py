@@ -116,13 +116,7 @@ class Uncompilable(nn.Module):
 
 
 def test_a_compiler_that_fails_gives_way_to_eager_with_the_same_numbers(monkeypatch):
-    def broken(module: nn.Module) -> nn.Module:
-        def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]):
-            raise RuntimeError("no compiler here")
-
-        return torch.compile(module, backend=backend)
-
-    monkeypatch.setattr("ansatz.trainer.step._compiled", broken)
+    monkeypatch.setattr("ansatz.trainer.step._compiled", sine.compiled_in_vain)
     config = dataclasses.replace(CONFIG, compile=True)
     step = TrainStep(Uncompilable(), sine.noisy_objective, config, sine.CPU)
     found = take(step, 8, 4)

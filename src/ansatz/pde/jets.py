@@ -143,9 +143,13 @@ def add(a: Jet | Tensor, b: Jet | Tensor) -> Jet | Tensor:
     return Jet(a.rows + b.rows, a.layout)
 
 
-def join(parts: Sequence[Jet]) -> Jet:
-    """Quantities side by side, along the width."""
-    return Jet(torch.cat([part.rows for part in parts], -1), parts[0].layout)
+def join(a: Jet | Tensor, b: Jet | Tensor) -> Jet | Tensor:
+    """Two quantities of one kind side by side, along the width."""
+    if isinstance(a, Jet) and isinstance(b, Jet):
+        return Jet(torch.cat([a.rows, b.rows], -1), a.layout)
+    assert isinstance(a, Tensor)
+    assert isinstance(b, Tensor)
+    return torch.cat([a, b], -1)
 
 
 def sum_of_squares(values: Sequence[Tensor]) -> Tensor:

@@ -122,14 +122,8 @@ class Inputs(nn.Module):
             return x
         phases = linear(x, self.waves)
         quarter = torch.full((len(self.waves),), math.pi / 2).to(self.waves)
-        parts = [activate(add(phases, quarter), ACTIVATIONS["sine"]), _sine(phases)]
-        if isinstance(parts[0], Jet):
-            return join([part for part in parts if isinstance(part, Jet)])
-        return torch.cat([part for part in parts if isinstance(part, Tensor)], -1)
-
-
-def _sine(x: Jet | Tensor) -> Jet | Tensor:
-    return activate(x, ACTIVATIONS["sine"])
+        cosine, sine = (activate(x, ACTIVATIONS["sine"]) for x in (add(phases, quarter), phases))
+        return join(cosine, sine)
 
 
 def _layers(widths: Sequence[int], factorized: bool) -> nn.ModuleList:
@@ -168,11 +162,7 @@ class Gates(nn.Module):
     def forward(self, x: Jet | Tensor) -> tuple[Jet | Tensor, Jet | Tensor]:
         """V, and U - V."""
         u, v = activate(self.one(x), self.activation), activate(self.other(x), self.activation)
-        return v, add(u, multiply(v, _minus(v)))
-
-
-def _minus(x: Jet | Tensor) -> Tensor:
-    return (x.rows if isinstance(x, Jet) else x).new_tensor(-1.0)
+        return v, add(u, multiply(v, torch.tensor(-1.0)))
 
 
 def gated(g: Jet | Tensor, gates: tuple[Jet | Tensor, Jet | Tensor]) -> Jet | Tensor:

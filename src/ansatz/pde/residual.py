@@ -45,7 +45,7 @@ class Residuals:
         """Evaluate the residuals.
 
         Args:
-            inputs: Coordinates and parameters by name, shape (points,) or ().
+            inputs: Coordinates, shape (points,), and parameters, (points,) or (), by name.
             values: The derivatives, shape (points,).
 
         Raises:
@@ -58,7 +58,7 @@ class Residuals:
             )
         given = [inputs[name] for name in self.symbols] + [values[w] for w in self.wanted]
         found = self.function(*given)
-        like = given[-1] if self.wanted else given[0]
+        like = given[-1] if self.wanted else max(inputs.values(), key=Tensor.numel)
         return {
             name: torch.as_tensor(value, dtype=like.dtype, device=like.device).expand_as(like)
             for name, value in zip(self.names, found, strict=True)
