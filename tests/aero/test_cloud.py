@@ -99,6 +99,17 @@ def test_above_a_plane_the_mean_normal_is_the_normal_and_the_offset_is_the_heigh
     assert found[:4, 4:].abs().max() < 0.05
 
 
+def test_at_a_node_of_a_grid_its_moments_are_seen(pyramid):
+    grid, origin = pyramid.grids[1], pyramid.origins[1]
+    nodes = torch.nonzero((grid[..., 0] > 1e-4) & (torch.arange(grid.shape[1])[:, None] > 4))
+    places = origin + RADII[1] * nodes
+    seen = local_features(pyramid, places)[:, 7:14]
+    moments = grid[tuple(nodes.T)]
+    torch.testing.assert_close(seen[:, 0], (1 + moments[:, 0] / RADII[1] ** 2).log())
+    means = moments[:, 1:4] / moments[:, :1]
+    torch.testing.assert_close(seen[:, 1:4], means, atol=1e-3, rtol=0)
+
+
 def test_far_from_the_body_nothing_is_seen(pyramid):
     assert (
         local_features(pyramid, torch.tensor([[5.0, 3.0, 2.0], [-4.0, 0.0, 0.0]])).abs().max() == 0

@@ -17,6 +17,7 @@ from fake_drivaerml import (
     write_solution,
 )
 from safetensors.torch import save_file
+from torch import nn
 
 from ansatz.aero.checks import CHECKS
 from ansatz.aero.drivaerml import RUNS
@@ -167,7 +168,7 @@ def test_training_learns_from_both_halves_and_without_a_flow(raw, tmp_path):
     for _ in write_samples(data.samples(raw), tmp_path / "store"):
         pass
     batches = data.batches(tmp_path / "store", "train", 2)
-    batch = batches(Position(seed=0, step=0))
+    batch = batches(Position(seed=0, step=0), nn.Identity())
     assert {name: tuple(values.shape[:2]) for name, values in batch.items() if values.ndim > 1} == {
         "anchors": (2, 64), "weights": (2, 64), "surface": (2, 128), "places": (2, 128),
         "area_vectors": (2, 128), "fields": (2, 128), "volume": (2, 1), "flow": (2, 1),

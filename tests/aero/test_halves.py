@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ansatz.aero.halves import (
     Draws,
@@ -65,7 +66,7 @@ def test_a_whole_body_gives_a_batch_for_either_half(sample):
 
 def test_a_batch_depends_on_its_position_alone(store):
     draw = half_batches(store, "train", 2, DRAWS)
-    first, again, other = (draw(Position(seed=1, step=step)) for step in (5, 5, 6))
+    first, again, other = (draw(Position(seed=1, step=step), nn.Identity()) for step in (5, 5, 6))
     for name, values in first.items():
         torch.testing.assert_close(values, again[name], rtol=0, atol=0, equal_nan=True)
     assert not torch.equal(first["fields"], other["fields"])
@@ -75,7 +76,7 @@ def test_a_batch_depends_on_its_position_alone(store):
 
 
 def test_what_was_drawn_together_belongs_together(store, sample):
-    batch = half_batches(store, "train", 1, DRAWS)(Position(seed=0, step=0))
+    batch = half_batches(store, "train", 1, DRAWS)(Position(seed=0, step=0), nn.Identity())
     known = half(*sample)
     for place, field in zip(batch["places"][0], batch["fields"][0], strict=True):
         near = (known.places - place).abs().sum(1).argmin()

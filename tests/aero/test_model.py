@@ -2,12 +2,14 @@ import pytest
 import torch
 from small_cars import TINY
 
+from ansatz.aero import model
 from ansatz.aero.cloud import LOCAL_FEATURES
 from ansatz.aero.model import (
     POINT_FEATURES,
     VOLUME_FEATURES,
     Domino,
     DominoNet,
+    held_in,
     point_features,
     volume_features,
 )
@@ -69,6 +71,44 @@ def test_queries_do_not_know_of_one_another(net):
     slices, queries = encoded(net, random_points(40)), random_points(30, seed=2)
     alone = torch.cat([net.surface(slices, queries[:, [i]]) for i in range(30)], 1)
     torch.testing.assert_close(net.surface(slices, queries), alone, atol=1e-6, rtol=1e-5)
+
+
+def test_pieces_are_answered_as_the_whole_is(net, monkeypatch):
+    monkeypatch.setattr(model, "PIECE", 7)
+    offers = encoded(net, random_points(40))
+    for answer, features in ((net.surface, POINT_FEATURES), (net.volume, VOLUME_FEATURES)):
+        queries = random_points(30, features, seed=2)
+        whole = answer(offers, queries)  # gradients are on: nothing is cut
+        with torch.no_grad():
+            in_pieces = answer(offers, queries)
+        torch.testing.assert_close(in_pieces, whole, atol=1e-6, rtol=1e-5)
+
+
+def test_a_point_reads_the_slices_by_its_memberships_through_the_merging_layer():
+    torch.manual_seed(1)
+    block = DominoNet(TINY).double().blocks[0]
+    torch.nn.init.normal_(block.merge.bias)
+    anchors = torch.randn(1, 40, TINY.width).double()
+    offers, member = block.pool(anchors, torch.full((1, 40), 1 / 40).double())
+    # Merging is linear: slices are known from what they offer, less the bias, shared by the heads.
+    offered = offers.unflatten(1, (TINY.heads, -1)) - block.merge.bias / TINY.heads
+    taken = torch.einsum("bnhs,bhsw->bnw", member, offered)
+    points = anchors + taken + block.merge.bias
+    torch.testing.assert_close(block.read(anchors, offers), points + block.point(points))
+
+
+def test_a_network_held_in_bfloat16_is_the_same_to_eight_bits():
+    torch.manual_seed(0)
+    plain = TINY.build().eval()
+    narrow = held_in(plain, torch.bfloat16)
+    anchors, queries = random_points(40), random_points(30, seed=2)
+    weights = torch.rand(2, 40)
+    for one, other in zip(plain.members, narrow.members, strict=True):
+        exact = one.surface(one.encode(anchors, weights), queries)
+        rounded = other.surface(other.encode(anchors, weights), queries)
+        error = (rounded - exact).norm() / exact.norm()
+        assert 1e-4 < error < 2e-2
+    assert next(plain.parameters()).dtype is torch.float32
 
 
 def test_bodies_of_a_batch_do_not_know_of_one_another(net):

@@ -23,7 +23,7 @@ def draw(store):
 
 @pytest.fixture(scope="module")
 def batch(draw):
-    return draw(Position(seed=0, step=0))
+    return draw(Position(seed=0, step=0), nn.Identity())
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_steps_down_the_gradient_reduce_the_loss_on_one_car(draw):
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
     for step in range(40):
-        loss = LOSS(model, draw(Position(seed=0, step=step)), RNG)
+        loss = LOSS(model, draw(Position(seed=0, step=step), nn.Identity()), RNG)
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()

@@ -45,6 +45,19 @@ def calibrated(predictor, car_body, cars=9, away=0.0):
     return type(predictor)(predictor.model, known)
 
 
+def test_in_bfloat16_forces_are_those_of_float32_to_a_hundredth(predictor, car_file):
+    tensors = predictor.encode(CarRequest(car_file)).tensors
+    exact = predictor.forward(tensors)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = predictor.forward(tensors)
+        assert torch.is_autocast_enabled("cpu")
+    for name in ("cells", "force", "moment"):
+        error = float((rounded[name] - exact[name]).norm() / exact[name].norm())
+        assert 1e-6 < error < 2e-2, name
+    again = predictor.forward(tensors)
+    assert torch.equal(again["force"], exact["force"])  # the weights are as they were
+
+
 # ------------------------------------------------------------------------------ forces
 def test_forces_are_integrals_of_the_fields_over_the_cells(asked_at_cells, car_body):
     found, cells = asked_at_cells, car_body.cells

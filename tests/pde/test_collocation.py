@@ -11,6 +11,7 @@ from ansatz.pde.collocation import collocation, layout
 
 x, y, t = pde.coordinates("x y t")
 u, v, p = pde.fields("u v p", x, y)
+NOBODY = torch.nn.Identity()  # even points ask no network
 SQUARE = pde.rectangle((0, 0), (1, 1))
 
 
@@ -52,8 +53,8 @@ def test_two_processes_see_the_points_of_one_with_twice_the_batch():
     problem = pde.Problem(
         (u,), {"a": pde.Inside(SQUARE, {u: 0}, 32), "b": pde.On(SQUARE, {u: 1}, 8)}
     )
-    one = collocation(problem, shares=2)(Position(7, 3))
-    two = [collocation(problem)(Position(7, 3, rank=rank, ranks=2)) for rank in (0, 1)]
+    one = collocation(problem, shares=2)(Position(7, 3), NOBODY)
+    two = [collocation(problem)(Position(7, 3, rank=rank, ranks=2), NOBODY) for rank in (0, 1)]
     for name, points in one.items():
         assert torch.equal(points, torch.cat([batch[name] for batch in two]))
     assert not torch.equal(two[0]["a"], two[1]["a"])
@@ -61,13 +62,13 @@ def test_two_processes_see_the_points_of_one_with_twice_the_batch():
 
 def test_points_stay_until_they_are_renewed():
     problem = pde.Problem((u,), {"a": pde.Inside(SQUARE, {u: 0}, 32)})
-    points = collocation(problem, renew=10)
-    first = points(Position(0, 0))
-    assert points(Position(0, 9)) is first
-    assert not torch.equal(points(Position(0, 10))["a"], first["a"])
-    assert torch.equal(points(Position(0, 3))["a"], first["a"])
-    forever = collocation(problem, renew=0)
-    assert forever(Position(0, 0)) is forever(Position(0, 10_000))
+    points = collocation(problem, sampling=pde.Sampling(renew=10))
+    first = points(Position(0, 0), NOBODY)
+    assert points(Position(0, 9), NOBODY) is first
+    assert not torch.equal(points(Position(0, 10), NOBODY)["a"], first["a"])
+    assert torch.equal(points(Position(0, 3), NOBODY)["a"], first["a"])
+    forever = collocation(problem, sampling=pde.Sampling(renew=0))
+    assert forever(Position(0, 0), NOBODY) is forever(Position(0, 10_000), NOBODY)
 
 
 def test_weights_are_functions_of_place_and_distance_for_each_residual():
@@ -75,7 +76,7 @@ def test_weights_are_functions_of_place_and_distance_for_each_residual():
         SQUARE, {"one": u - x, "two": u - y}, 64, weight={"one": pde.DISTANCE, "two": 4 * x**2}
     )
     problem = pde.Problem((u,), {"c": condition})
-    table = collocation(problem)(Position(0, 0))["c"]
+    table = collocation(problem)(Position(0, 0), NOBODY)["c"]
     assert layout(problem, "c").names == ("x", "y")
     place, one, two = table[:, :2], table[:, 2], table[:, 3]
     walls = torch.minimum(place, 1 - place).amin(1)
@@ -141,7 +142,7 @@ def test_an_integral_leaves_out_what_is_not_in_the_fluid():
             lambda: pde.Problem((u, v), {"c": 1}, definitions={u: v.diff(x), v: x * u}),
             r"the definition of u\(x, y\) holds v",
         ),
-        (lambda: pde.Problem((u,), {"c": 1}, periodic=(t,)), "t is periodic and no coordinate"),
+        (lambda: pde.Problem((u,), {"c": 1}, periodic=(t,)), "t is periodic, or has waves"),
         (lambda: pde.Measured({x: np.zeros(3)}, {u: np.zeros(4)}), "arrays of one length"),
         (lambda: pde.Measured({x: np.zeros(1)}, {u: np.array([np.nan])}), "not finite"),
     ],
@@ -164,10 +165,10 @@ def test_what_is_no_problem_is_refused_with_the_reason(make, message):
 def test_what_an_equation_lacks_is_named(condition, message):
     problem = pde.Problem((u,), {"c": condition})
     with pytest.raises((ValueError, LookupError), match=message):
-        collocation(problem)(Position(0, 0))
+        collocation(problem)(Position(0, 0), NOBODY)
 
 
 def test_a_weight_of_what_no_point_has_is_named():
     problem = pde.Problem((u,), {"c": pde.On(SQUARE, {u: 0}, weight=pde.DISTANCE)})
     with pytest.raises(LookupError, match="the weight of u holds distance, which is not known"):
-        collocation(problem)(Position(0, 0))
+        collocation(problem)(Position(0, 0), NOBODY)

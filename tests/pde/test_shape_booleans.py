@@ -76,7 +76,8 @@ EXACT = {
 @pytest.mark.parametrize("name", EXACT)
 def test_volumes_and_areas_are_those_of_formulas(name):
     shape, exact_volume, exact_area = EXACT[name]
-    for found, exact in ((volume(shape, rng()), exact_volume), (area(shape, rng()), exact_area)):
+    areas = area(shape, rng(), count=2**14)
+    for found, exact in ((volume(shape, rng()), exact_volume), (areas, exact_area)):
         assert abs(found.value - exact) <= 4 * found.error + 1e-9 * exact
         assert found.error < 0.005 * exact
 
@@ -131,11 +132,11 @@ def body(dimension, seed):
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_flux_of_x_out_of_a_random_body_is_its_dimension_times_its_volume(dimension, seed):
     """∮ x·n dA = d V, and ∮ n dA = 0."""
     shape = body(dimension, seed)
-    surface, total = sample_surface(shape, 2**13, rng(1)), area(shape, rng(2))
+    surface, total = sample_surface(shape, 2**13, rng(1)), area(shape, rng(2), count=2**14)
     flux = float((surface.points * surface.normals).sum(1).mean() * total.value)
     content = volume(shape, rng(3))
     scale = float(total.value * surface.points.abs().max())
@@ -149,7 +150,7 @@ def test_distance_of_a_union_and_of_a_cut_is_never_more_than_to_the_boundary():
     for dimension, seed in ((2, 0), (2, 1), (3, 2)):
         shape = body(dimension, seed)
         points = sample_inside(shape, 500, rng()).points * 1.3
-        nearest = torch.cdist(points, sample_surface(shape, 20000, rng()).points).amin(1)
+        nearest = torch.cdist(points, sample_surface(shape, 10000, rng()).points).amin(1)
         assert float((shape.distance(points).abs() - nearest).max()) < 1e-6
 
 

@@ -53,7 +53,7 @@ def test_volume_and_area_are_those_of_the_triangles(tmp_path, triangles):
     shape = read(tmp_path, triangles)
     content = volume(shape, rng(), count=2**14)
     assert abs(content.value - signed_volume(triangles)) <= 4 * content.error
-    assert float(area(shape, rng(), count=2**12).value) == pytest.approx(
+    assert float(area(shape, rng(), count=2**11).value) == pytest.approx(
         area_of(triangles), rel=1e-14
     )
 
@@ -62,23 +62,22 @@ def test_a_ball_of_triangles_is_a_ball_to_their_sagitta(tmp_path):
     fine, exact = read(tmp_path, facets_of_sphere(count=1000)), sphere((0, 0, 0), 1)
     points = torch.from_numpy(rng().normal(size=(2000, 3)))
     torch.testing.assert_close(fine.distance(points), exact.distance(points), rtol=0, atol=0.012)
-    for measure in (volume, area):
-        one, other = (float(measure(shape, rng(), count=2**13).value) for shape in (fine, exact))
+    for measure, count in ((volume, 2**13), (area, 2**10)):
+        one, other = (float(measure(shape, rng(), count=count).value) for shape in (fine, exact))
         assert one == pytest.approx(other, rel=0.01)
 
 
-@pytest.mark.parametrize("triangles", [BALL, RING])
-def test_the_flux_of_x_out_of_a_cave_is_three_times_its_volume(tmp_path, triangles):
+def test_the_flux_of_x_out_of_a_cave_is_three_times_its_volume(tmp_path):
     """∮ x·n dA = 3 V and ∮ n dA = 0, of a box without a body that is turned, scaled and moved."""
-    body = read(tmp_path, triangles).rotated(1, "x").scaled(1.2).moved((0.1, 0.2, 0.3))
+    body = read(tmp_path, RING).rotated(1, "x").scaled(1.2).moved((0.1, 0.2, 0.3))
     cave = CAVE - body
     surface, total = (
         sample_surface(cave, 2**13, rng(1)),
         float(area(cave, rng(2), count=2**12).value),
     )
-    exact = 64 - 1.2**3 * signed_volume(triangles)
+    exact = 64 - 1.2**3 * signed_volume(RING)
     flux = float((surface.points * surface.normals).sum(1).mean()) * total
-    assert total == pytest.approx(96 + 1.44 * area_of(triangles), rel=1e-12)
+    assert total == pytest.approx(96 + 1.44 * area_of(RING), rel=1e-12)
     assert flux == pytest.approx(3 * exact, rel=2e-3)
     assert float(surface.normals.mean(0).norm()) < 0.005
     found = volume(cave, rng(3), count=2**14)
@@ -101,9 +100,8 @@ def test_points_are_uniform_on_the_triangles(tmp_path):
         np.testing.assert_allclose(square, shares @ squares, rtol=0, atol=0.1)
 
 
-@pytest.mark.parametrize("triangles", [BALL, RING])
-def test_nothing_outside_is_sampled(tmp_path, triangles):
-    body = read(tmp_path, triangles)
+def test_nothing_outside_is_sampled(tmp_path):
+    body = read(tmp_path, RING)
     for shape in (body, CAVE - body, body.repeated((1.1, 3, 3), (2, 1, 2))):
         inner, surface = sample_inside(shape, 1000, rng()), sample_surface(shape, 1000, rng())
         assert (inner.distance > 0).all()
@@ -131,8 +129,8 @@ def test_distance_grows_by_one_per_length_and_normals_are_against_it(tmp_path, t
 
 def test_distance_is_differentiable_by_points_twice_and_by_the_scale(tmp_path):
     shape = read(tmp_path, facets_of_box((0, 0, 0), (1, 1, 1)), scale=R)
-    points = torch.from_numpy(rng(1).normal(size=(40, 3))).requires_grad_()
-    sizes = torch.from_numpy(rng(2).uniform(0.5, 1, 40)).requires_grad_()
+    points = torch.from_numpy(rng(1).normal(size=(16, 3))).requires_grad_()
+    sizes = torch.from_numpy(rng(2).uniform(0.5, 1, 16)).requires_grad_()
 
     def distance(points, sizes):
         return shape.distance(points, {"R": sizes})
@@ -150,7 +148,7 @@ def test_bodies_of_one_file_that_overlap_or_touch_are_joined(tmp_path, shift):
     one, other = (box(low, np.add(low, 1)) for low in corners)
     points = torch.from_numpy(rng().normal(size=(1000, 3)))
     torch.testing.assert_close(shape.distance(points), (one + other).distance(points))
-    found = area(shape, rng(), count=2**14)
+    found = area(shape, rng(), count=2**13)
     assert abs(found.value - (12 - 0.5 - 2 * (1 - shift))) <= 4 * found.error + 1e-9
     content = volume(shape, rng(), count=2**14)
     assert abs(content.value - (2 - (1 - shift) / 4)) <= 4 * content.error
@@ -160,7 +158,7 @@ def test_a_body_joins_with_what_it_lies_on(tmp_path):
     """A cube on the floor of a channel: its lowest side and the floor under it are no boundary."""
     cube = read(tmp_path, facets_of_box((1, 0, 0.25), (1.5, 0.5, 0.75)))
     flow = channel((0, 0, 0), (3, 1, 1)) - cube
-    found = area(flow, rng(), count=2**15)
+    found = area(flow, rng(), count=2**13)
     assert abs(found.value - (12 + 4 * 0.25)) <= 4 * found.error + 1e-9
     walls = sample_surface(flow, 200, rng(), where=(y > 0) & (y < 1) & (z > 0) & (z < 1)).points
     assert float(cube.distance(walls).abs().max()) < 1e-12

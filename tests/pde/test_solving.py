@@ -129,3 +129,16 @@ def test_causal_weights_and_line_searches_do_not_go_together():
     brief = replace(pde.FIRST_ORDER, steps=40, learning_rate=1e-2)
     found = pde.solve(problem, network=TINY, train=brief, objective=causal)
     assert found.loss < 0.1
+
+
+def test_training_goes_on_from_another_solution():
+    (f,) = pde.fields("f", x)
+    start = pde.On(pde.interval(0, 1), {f: 1}, 20, where=pde.equal(x, 0))
+    inside = pde.Inside(pde.interval(0, 1), {"decay": f.diff(x) + f}, 100)
+    problem = pde.Problem((f,), {"inside": inside, "start": start})
+    first = pde.solve(problem, network=TINY, train=budget(60))
+    fresh = pde.solve(problem, network=TINY, train=budget(1))
+    more = pde.solve(problem, network=TINY, train=budget(1), begin=first.trial)
+    # The same points, and a step that makes nothing worse.
+    assert more.loss <= 1.01 * first.loss
+    assert fresh.loss > 100 * first.loss

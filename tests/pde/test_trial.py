@@ -34,7 +34,7 @@ def trial(problem, **options):
 
 
 def batch(problem):
-    return collocation(problem)(Position(0, 0))
+    return collocation(problem)(Position(0, 0), torch.nn.Identity())
 
 
 def loss(problem, **options):

@@ -1,24 +1,17 @@
 """Two processes that train together take the steps of one with twice the batch."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+from processes import command, together
 
-SHARED = ["log_every=1", "save_every=0", "width=10", "depth=2"]
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+TRAIN = ["train", "pde/helmholtz", "log_every=1", "save_every=0", "width=10", "depth=2"]
 
 
-def losses(folder, launcher, *words):
+def losses(folder, processes, *words):
     """The losses of a run of `ansatz train pde/helmholtz`, step by step."""
-    command = [*launcher, "-m", "ansatz", "train", "pde/helmholtz", *SHARED, *words]
-    environment = {**ONE_THREAD, "ANSATZ_HOME": str(folder.parent / "home")}
-    ended = subprocess.run(
-        [*command, "--out", str(folder)], env=environment, capture_output=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr.decode()
+    words, home = [*TRAIN, *words, "--out", str(folder)], str(folder.parent / "home")
+    assert together(processes, command, words, ANSATZ_HOME=home) == [0] * processes
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [row["loss"] for row in rows if "loss" in row]
 
@@ -32,8 +25,7 @@ def losses(folder, launcher, *words):
     ids=["adamw", "ssbroyden"],
 )
 def test_two_processes_have_the_loss_curve_of_one_with_twice_the_batch(tmp_path, optimizer, close):
-    alone = losses(tmp_path / "one", [sys.executable], *optimizer, "batch_size=2")
-    pair = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    together = losses(tmp_path / "two", pair, *optimizer, "batch_size=1")
+    alone = losses(tmp_path / "one", 1, *optimizer, "batch_size=2")
+    pair = losses(tmp_path / "two", 2, *optimizer, "batch_size=1")
     assert len(alone) > 7
-    assert together == pytest.approx(alone, rel=close)
+    assert pair == pytest.approx(alone, rel=close)

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from ansatz.core.recipe import Encoded
 from ansatz.server.dialect import Bytes, Dialect, Form
 from ansatz.server.fields import form_fields, read_request
+from ansatz.server.process import serve
 from ansatz.server.service import License, Service
+from ansatz.server.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -95,3 +97,8 @@ def scaling_service(seconds=0.0, **changes):
             **changes,
         },
     )
+
+
+def serve_slowly(port):
+    """A process that serves it and takes two seconds for an answer."""
+    serve(scaling_service(seconds=2.0), Settings(port=port))

@@ -4,38 +4,24 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import httpx
 import pytest
-from scaling import scaling_service
+from processes import free_port, started
+from scaling import scaling_service, serve_slowly
 
 from ansatz.server.client import Client
 from ansatz.server.process import running, serve
 from ansatz.server.settings import Settings
 
-SERVE = """
-from scaling import scaling_service
-from ansatz.server.process import serve
-from ansatz.server.settings import Settings
-serve(scaling_service(seconds=2.0), Settings(port={port}))
-"""
 IN_PROGRESS = 'ansatz_requests_in_progress{model="test/scaling"} 1.0'
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def test_after_sigterm_what_is_in_progress_is_answered_and_nothing_else_is_taken():
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-    process = subprocess.Popen([sys.executable, "-c", SERVE.format(port=port)], env=environment)
+    process = started(serve_slowly, port)
     try:
         with Client(url) as client, httpx.Client(base_url=url) as http:
             client.wait_ready()
@@ -46,12 +32,13 @@ def test_after_sigterm_what_is_in_progress_is_answered_and_nothing_else_is_taken
             asking.start()
             while IN_PROGRESS not in http.get("/v1/metrics").text:
                 assert asking.is_alive()
-            process.send_signal(signal.SIGTERM)
+            os.kill(process.pid, signal.SIGTERM)
             while (ready := http.get("/v1/health/ready")).status_code == 200:
                 pass
             refused = http.post("/v1/models/test/scaling/infer", json={"values": [1]})
             asking.join()
-        assert process.wait(30) == 0
+        process.join(30)
+        assert process.exitcode == 0
     finally:
         process.kill()
 

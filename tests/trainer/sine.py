@@ -44,7 +44,7 @@ def samples() -> dict[str, Tensor]:
 def batches(batch_size: int) -> Batches:
     every = samples()
 
-    def batch_at(position: Position) -> dict[str, Tensor]:
+    def batch_at(position: Position, model: nn.Module | None = None) -> dict[str, Tensor]:
         chosen = torch.from_numpy(position.indices(NUM_SAMPLES, batch_size))
         return {name: tensor[chosen] for name, tensor in every.items()}
 

@@ -1,12 +1,8 @@
-import socket
-import subprocess
-import sys
-
 import pytest
 import sine
-import test_resume
 import torch
 import worker
+from processes import together
 from safetensors.torch import load_file
 
 from ansatz.trainer.distributed import World, first_host, process_group, world_of
@@ -61,15 +57,7 @@ def test_a_process_without_torchrun_is_alone(monkeypatch):
 def test_two_ranks_with_accumulation_take_the_steps_of_one_process_with_four_times_the_batch(
     tmp_path,
 ):
-    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, worker.__file__, "plain", str(tmp_path)],
-            env={**test_resume.ENVIRONMENT, **meeting, "RANK": rank, "LOCAL_RANK": rank},
-        )
-        for rank in ("0", "1")
-    ]
-    assert [process.wait() for process in processes] == [0, 0]
+    assert together(2, worker.train, "plain", tmp_path) == [0, 0]
 
     model = sine.network()
     one = worker.PLAIN.__class__(**{**vars(worker.PLAIN), "accumulate": 1})
@@ -83,9 +71,3 @@ def test_two_ranks_with_accumulation_take_the_steps_of_one_process_with_four_tim
     torch.testing.assert_close(found.pop("losses"), expected, rtol=1e-5, atol=1e-7)
     for name, value in model.state_dict().items():
         torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return int(probe.getsockname()[1])

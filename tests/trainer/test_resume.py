@@ -11,7 +11,8 @@ import pytest
 import sine
 import torch
 import worker
-from torch import Tensor
+from processes import started
+from torch import Tensor, nn
 
 from ansatz.core.recipe import Position
 from ansatz.trainer.checkpoint import latest
@@ -42,9 +43,9 @@ def straight(tmp_path_factory) -> Path:
 
 
 def test_a_run_killed_by_sigkill_ends_with_the_same_bits(straight, tmp_path):
-    command = [sys.executable, str(WORKER), "resume", str(tmp_path), "0"]
-    killed = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    killed = started(worker.train, "resume", tmp_path, 0)
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     assert latest(tmp_path / "killed" / "checkpoints").path.name == "step-00000010.safetensors"
 
     outcome = train(tmp_path / "killed")
@@ -91,16 +92,16 @@ def test_a_run_asked_to_stop_saves_and_goes_on_later_with_the_same_bits(number, 
 def train_until(folder: Path, step: int, number: signal.Signals) -> Outcome:
     plain = sine.batches(4)
 
-    def batch_at(position: Position) -> dict[str, Tensor]:
+    def batch_at(position: Position, model: nn.Module) -> dict[str, Tensor]:
         if (position.step, position.micro) == (step, 0):
             os.kill(os.getpid(), number)
-        return plain(position)
+        return plain(position, model)
 
     return train(folder, batch_at)
 
 
 def test_a_finished_run_is_not_trained_again(straight):
-    def no_batches(position: Position) -> dict[str, Tensor]:
+    def no_batches(position: Position, model: nn.Module) -> dict[str, Tensor]:
         raise AssertionError("a finished run asked for data")
 
     before = sine.sha256(straight / "model.safetensors")

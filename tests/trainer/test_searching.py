@@ -19,7 +19,7 @@ def points(renew):
     """All samples, or every other one: the same tensors for `renew` steps."""
     every = samples()
     halves = [{n: t[start::2] for n, t in every.items()} for start in (0, 1)]
-    return lambda position: halves[position.step // renew % 2]
+    return lambda position, model: halves[position.step // renew % 2]
 
 
 def trained(config, renew=1000, folder=None):

@@ -39,8 +39,8 @@ def test_readings_come_every_interval_and_at_the_end():
 
 
 def exploding(at: int, value: float):
-    def batch_at(position: Position) -> dict[str, Tensor]:
-        batch = sine.batches(8)(position)
+    def batch_at(position: Position, model: nn.Module) -> dict[str, Tensor]:
+        batch = sine.batches(8)(position, model)
         return {**batch, "y": batch["y"] * value} if position.step == at else batch
 
     return batch_at

@@ -12,7 +12,7 @@ from pathlib import Path
 import sine
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ansatz.core.recipe import Batches, Position, TrainConfig
 from ansatz.trainer.distributed import process_group
@@ -29,12 +29,12 @@ FATAL_STEP = 13
 def mortal(batches: Batches, marker: Path, sacrifice: int) -> Batches:
     """Batches of which one is deadly: SIGKILL, in the second micro-step of a step."""
 
-    def batch_at(position: Position) -> dict[str, Tensor]:
+    def batch_at(position: Position, model: nn.Module) -> dict[str, Tensor]:
         place = (position.step, position.micro, position.rank)
         if place == (FATAL_STEP, 1, sacrifice) and not marker.exists():
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return batches(position)
+        return batches(position, model)
 
     return batch_at
 

@@ -25,6 +25,7 @@ from jaxtyping import Float
 from scipy.sparse import csc_array
 from scipy.spatial import cKDTree
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from ansatz.aero.surface import Surface
 
@@ -142,11 +143,10 @@ def local_features(pyramid: Pyramid, points: Float[Tensor, "n 3"]) -> Float[Tens
     for grid, origin, spacing in zip(pyramid.grids, pyramid.origins, RADII, strict=True):
         shape = (grid.shape[0], grid.shape[1], grid.shape[2])
         flat, weights = corners(half, origin, spacing, shape)
-        # One weighted gather per corner: a batched product would copy the grid eight times.
-        sums = torch.zeros(len(half), MOMENTS, device=points.device)
-        values = grid.reshape(-1, MOMENTS)
-        for corner in range(8):
-            sums += weights[:, corner, None] * values[flat[:, corner]]
+        # One weighted sum of rows: what is gathered is never written down.
+        sums = embedding_bag(
+            flat, grid.reshape(-1, MOMENTS), mode="sum", per_sample_weights=weights.contiguous()
+        )
         area = sums[:, :1].clamp_min(1e-12)
         here = (sums[:, :1] > 1e-9).float()
         density = torch.log1p(sums[:, :1] / spacing**2)

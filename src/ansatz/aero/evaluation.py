@@ -97,7 +97,7 @@ def surface_fields(
 ) -> Float[Tensor, "members n 4"]:
     """Cp and Cf of every member at the cells of the geometry."""
     count = len(tensors["cells_points"])
-    found = torch.empty(len(members), count, 4, device=tensors["areas"].device)
+    found = tensors["areas"].new_empty(len(members), count, 4)
     for side, index, points in chunks(tensors, "cells"):
         for number, member in enumerate(members):
             found[number, index] = member.surface(slices[number][side], points[None])[0]
@@ -108,9 +108,8 @@ def surface_fields(
 def asked_fields(members: list[DominoNet], slices: list[Slices], tensors: Tensors) -> Tensors:
     """Cp and Cf at further cells: mean and deviation, without keeping the members."""
     count = len(tensors["asked_points"])
-    device = tensors["areas"].device
-    mean = torch.empty(count, 4, device=device)
-    deviation = torch.empty(count, device=device)
+    mean = tensors["areas"].new_empty(count, 4)
+    deviation = tensors["areas"].new_empty(count)
     for side, index, points in chunks(tensors, "asked"):
         each = torch.stack(
             [m.surface(s[side], points[None])[0] for m, s in zip(members, slices, strict=True)]
@@ -128,7 +127,7 @@ def flow_fields(
     members: list[DominoNet], slices: list[Slices], tensors: Tensors
 ) -> Float[Tensor, "m 6"]:
     """u/U, Cp, log10 νt/(U L) and log10 k/U² at points of the flow: the members' mean."""
-    found = torch.empty(len(tensors["flow_points"]), 6, device=tensors["areas"].device)
+    found = tensors["areas"].new_empty(len(tensors["flow_points"]), 6)
     for side, index, points in chunks(tensors, "flow"):
         near = volume_features(points, tensors["flow_gaps"][index])[None]
         each = [m.volume(s[side], near)[0] for m, s in zip(members, slices, strict=True)]

@@ -27,7 +27,7 @@ import torch
 from annotated_types import Ge
 from jaxtyping import Int
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ansatz.aero.cloud import BodyFrame, distance, local_features, splat
 from ansatz.aero.model import VOLUME_FEATURES, VOLUME_OUTPUTS, point_features, volume_features
@@ -136,7 +136,7 @@ def half(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Half:
 
 
 def half_batches(store: Path, split: Split, batch_size: int, draws: Draws) -> Batches:
-    """A function from a position of the run to a batch of halves.
+    """A function from a position of the run to a batch of halves, whatever the model.
 
     Args:
         store: Of samples as `half` takes them.
@@ -154,7 +154,7 @@ def half_batches(store: Path, split: Split, batch_size: int, draws: Draws) -> Ba
     """
     halves = list(solved_halves(Store(store), split))
 
-    def batch(position: Position) -> dict[str, Tensor]:
+    def batch(position: Position, model: nn.Module) -> dict[str, Tensor]:
         rng = position.rng()
         chosen = position.indices(len(halves), batch_size)
         return stacked([drawn(halves[index], draws, rng) for index in chosen])

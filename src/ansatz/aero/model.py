@@ -14,6 +14,7 @@ One trunk serves all outputs. On the surface it gives Cp and Cf, whose vector is
 tangent plane; in the volume u/U, Cp, νt/(U L) and k/U².
 """
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -29,6 +30,7 @@ POINT_FEATURES = 3 + 3 + 3 + 2 + 6 * HARMONICS + LOCAL_FEATURES
 VOLUME_FEATURES = POINT_FEATURES + 2
 SURFACE_OUTPUTS = 4  # Cp, Cf (3)
 VOLUME_OUTPUTS = 6  # u/U (3), Cp, log νt, log k
+PIECE = 1024  # queries that a processor answers together: what they need fits in a core's cache
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,16 @@ class DominoEnsemble(nn.Module):
         on_surface, in_volume = [], []
         for index, member in enumerate(self.members):
             assert isinstance(member, DominoNet)
-            slices = member.encode(anchors[index::count], weights[index::count])
-            on_surface.append(member.surface(slices, surface[index::count]))
-            in_volume.append(member.volume(slices, volume[index::count]))
+            offers = member.encode(anchors[index::count], weights[index::count])
+            on_surface.append(member.surface(offers, surface[index::count]))
+            in_volume.append(member.volume(offers, volume[index::count]))
         return torch.stack(on_surface, 1).flatten(0, 1), torch.stack(in_volume, 1).flatten(0, 1)
+
+
+def held_in(model: DominoEnsemble, dtype: torch.dtype) -> DominoEnsemble:
+    """A copy of an ensemble with weights of another precision, in which it then computes."""
+    weights: dict[int, object] = {id(p): nn.Parameter(p.to(dtype)) for p in model.parameters()}
+    return deepcopy(model, weights)
 
 
 class Block(nn.Module):
@@ -140,34 +148,37 @@ class Block(nn.Module):
     def pool(
         self, anchors: Float[Tensor, "b m w"], weights: Float[Tensor, "b m"]
     ) -> tuple[Tensor, Tensor]:
-        """The slices of the anchors after they have attended to one another.
+        """What the slices of the anchors, after attending to one another, offer to a reader.
 
         Args:
             anchors: Features.
             weights: Share of the surface that each anchor stands for.
 
         Returns:
-            Slices, shape (b, heads, slices, depth), and the membership of the anchors.
+            Offers, shape (b, heads x slices, w), and the membership of the anchors.
         """
         normed = self.norm(anchors)
         member = self.membership(normed)
         values = self.value(normed).unflatten(-1, (self.heads, self.depth)).transpose(1, 2)
         share = (member * weights[:, :, None, None]).transpose(1, 2)
         share = share / (share.sum(2, keepdim=True) + 1e-6)
-        slices = share.transpose(2, 3) @ values
+        slices = share.transpose(2, 3).to(values.dtype) @ values
         query, key, value = self.mix(slices).chunk(3, -1)
         mixed = nn.functional.scaled_dot_product_attention(query, key, value)
-        return slices + mixed, member
+        slices = slices + mixed
+        # Through the merging layer here: there are fewer slices than points, and what is left for
+        # the points is one matrix product. Memberships of a head sum to one, so that its offers
+        # carry its share of the bias.
+        merge = self.merge.weight.view(-1, self.heads, self.depth)
+        offers = torch.einsum("bhsd,whd->bhsw", slices, merge.to(slices.dtype))
+        offers = offers + self.merge.bias / self.heads
+        return offers.flatten(1, 2).to(slices.dtype), member
 
-    def read(self, points: Tensor, slices: Tensor, member: Tensor | None = None) -> Tensor:
-        """Points after reading the slices, and after the pointwise network."""
+    def read(self, points: Tensor, offers: Tensor, member: Tensor | None = None) -> Tensor:
+        """Points after taking what the slices offer, and after the pointwise network."""
         if member is None:
             member = self.membership(self.norm(points))
-        # Slices through the merging layer first: there are fewer of them than points, and what is
-        # left for the points is one matrix product.
-        merge = self.merge.weight.view(-1, self.heads, self.depth)
-        offers = torch.einsum("bhsd,whd->bhsw", slices, merge.to(slices.dtype)).flatten(1, 2)
-        points = points + member.flatten(-2) @ offers.to(member.dtype) + self.merge.bias
+        points = points + member.flatten(-2) @ offers.to(member.dtype)
         out: Tensor = points + self.point(points)
         return out
 
@@ -191,34 +202,51 @@ class DominoNet(nn.Module):
     def encode(
         self, anchors: Float[Tensor, "b m f"], weights: Float[Tensor, "b m"]
     ) -> list[Tensor]:
-        """The slices of a body, block by block: all that a query needs to know of it."""
-        points = self.embed_surface(anchors)
+        """What a body offers to queries, block by block: all that they need to know of it."""
+        points = self.embedded(self.embed_surface, anchors)
         weights = weights / weights.sum(1, keepdim=True)
         found = []
         for block in self.blocks:
-            slices, member = block.pool(points, weights)  # type: ignore[operator]
-            points = block.read(points, slices, member)  # type: ignore[operator]
-            found.append(slices)
+            offers, member = block.pool(points, weights)  # type: ignore[operator]
+            points = block.read(points, offers, member)  # type: ignore[operator]
+            found.append(offers)
         return found
 
-    def surface(self, slices: list[Tensor], queries: Float[Tensor, "b n f"]) -> Tensor:
+    def surface(self, offers: list[Tensor], queries: Float[Tensor, "b n f"]) -> Tensor:
         """Cp and Cf at points of the surface, shape (b, n, 4); Cf is tangential."""
         normals = queries[..., 3:6]
-        out = self.surface_head(self.trunk(slices, self.embed_surface(queries)))
+        out = self.answers(offers, queries, self.embed_surface, self.surface_head)
         vector = out[..., 1:].float()
         tangent = vector - (vector * normals).sum(-1, keepdim=True) * normals
         return torch.cat([out[..., :1].float(), 0.01 * tangent], -1)
 
-    def volume(self, slices: list[Tensor], queries: Float[Tensor, "b n f"]) -> Tensor:
+    def volume(self, offers: list[Tensor], queries: Float[Tensor, "b n f"]) -> Tensor:
         """u/U (3), Cp, log10 νt/(U L), log10 k/U² at points of the flow, shape (b, n, 6)."""
-        out: Tensor = self.volume_head(self.trunk(slices, self.embed_volume(queries)))
-        return out.float()
+        return self.answers(offers, queries, self.embed_volume, self.volume_head).float()
 
-    def trunk(self, slices: list[Tensor], points: Tensor) -> Tensor:
-        """Run points through the blocks; they read the slices and change nothing."""
-        for block, known in zip(self.blocks, slices, strict=True):
-            points = block.read(points, known)  # type: ignore[operator]
-        return points
+    def answers(
+        self, offers: list[Tensor], queries: Tensor, embed: nn.Module, head: nn.Module
+    ) -> Tensor:
+        """Run queries through the blocks; they take what is offered and change nothing."""
+        # A prediction that takes 4096 queries at a time writes 70,000 fresh pages of memory, and
+        # its products take half as long again. For gradients all is kept, and a GPU is filled.
+        whole = torch.is_grad_enabled() or queries.device.type != "cpu"
+        found = []
+        for piece in (queries,) if whole else torch.split(queries, PIECE, 1):
+            points = self.embedded(embed, piece)
+            for block, offered in zip(self.blocks, offers, strict=True):
+                points = block.read(points, offered)  # type: ignore[operator]
+            found.append(head(points))
+        return torch.cat(found, 1)
+
+    def embedded(self, embed: nn.Module, features: Tensor) -> Tensor:
+        """Features at the trunk's width, in the precision of the weights.
+
+        Blocks add to them in that precision, whatever autocast rounds their products to.
+        """
+        dtype = next(self.parameters()).dtype
+        out: Tensor = embed(features.to(dtype)).to(dtype)
+        return out
 
 
 def embedding(inputs: int, width: int) -> nn.Sequential:

@@ -81,10 +81,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a training run stands: all that a batch may depend on.
+    """Where a training run stands: all that a batch may depend on, beside the model as it is there.
 
     A batch is a pure function of its position, so a loader has no state to save: a resumed run,
-    and a run on any number of processes, sees the data in the same order.
+    and a run on any number of processes, sees the data in the same order. What is chosen by the
+    model, as points where it is wrong, is a function of the model at the step of the choice; it
+    may be kept for later steps, but not over `since`: nobody knows the model from before.
 
     Attributes:
         seed: Of the run.
@@ -92,6 +94,7 @@ class Position:
         micro: Micro-step inside a step, when gradients are accumulated.
         micros: Micro-steps per step.
         rank, ranks: This process and how many there are.
+        since: The step at which this process began or resumed.
     """
 
     seed: int
@@ -100,6 +103,7 @@ class Position:
     micros: int = 1
     rank: int = 0
     ranks: int = 1
+    since: int = 0
 
     def rng(self) -> np.random.Generator:
         """A generator of its own for this position (Philox, counter-based)."""
@@ -125,7 +129,7 @@ class Position:
         return np.array([orders[int(c) // num_samples][int(c) % num_samples] for c in counters])
 
 
-Batches = Callable[[Position], "dict[str, Tensor]"]
+Batches = Callable[[Position, "nn.Module"], "dict[str, Tensor]"]
 
 
 class Dataset(Protocol):
@@ -138,7 +142,11 @@ class Dataset(Protocol):
         """Raw files to arrays, one sample at a time."""
 
     def batches(self, store: Path, split: Split, batch_size: int) -> Batches:
-        """A function from a position of the run to a batch, as tensors on the host."""
+        """A function from a position of a run, and the model there, to a batch on the host.
+
+        It may evaluate the model, which is on its device and without any wrapper, and must leave
+        its gradients and torch's generators as they are.
+        """
 
     def cases(self, store: Path, split: Split) -> Iterator[tuple[str, Any, Any]]:
         """Names, requests and their truths, for `check`."""

@@ -18,12 +18,15 @@ that are appended raw and not compressed are views of the file and take no memor
 """
 
 import binascii
+import gzip
 import html
 import mmap
+import os
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -39,7 +42,9 @@ TYPES = {
 }  # fmt: skip
 ORDERS = {"LittleEndian": "<", "BigEndian": ">"}
 COMPRESSORS = {"": False, "vtkZLibDataCompressor": True}
-SECTIONS = ("Points", "Polys", "Verts", "Lines", "Strips", "CellData", "PointData", "FieldData")
+SECTIONS = (
+    "Points", "Cells", "Polys", "Verts", "Lines", "Strips", "CellData", "PointData", "FieldData",
+)  # fmt: skip
 
 # A comment, or a tag whose attributes may hold any character between their quotes.
 TAG = re.compile(rb"""<!--.*?-->|<(/?)(\w+)((?:[^>"']++|"[^"]*+"|'[^']*+')*+)>""", re.DOTALL)
@@ -107,6 +112,25 @@ class VtkXml:
     is_raw: bool
 
 
+def content_of(path: Path) -> Content:
+    """A file, mapped, or unpacked if it is gzipped.
+
+    Raises:
+        ValueError: If it is empty, or damaged as a gzip file.
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise ValueError(f"{path.name} is empty: 0 bytes")
+        if file.read(2) == b"\x1f\x8b":
+            file.seek(0)
+            try:
+                return gzip.decompress(file.read())
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise ValueError(f"{path.name} is a damaged gzip file: {error}") from error
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
 def scan(content: Content, kind: str, source: str) -> VtkXml:
     """Find the arrays of a VTK XML file.
 
@@ -123,7 +147,7 @@ def scan(content: Content, kind: str, source: str) -> VtkXml:
     root: dict[str, str] = {}
     pieces: list[Piece] = []
     section = encoding = ""
-    for tag, attributes, start in _tags(content, begin or len(content)):
+    for tag, attributes, start in tags(content, begin or len(content)):
         if tag == "VTKFile":
             root = attributes
         elif tag == "Piece":
@@ -189,8 +213,8 @@ def decode(file: VtkXml, array: DataArray, tuples: int) -> Array:
     return values.reshape(tuples, array.components) if array.components > 1 else values
 
 
-def _tags(content: Content, stop: int) -> Iterator[tuple[str, dict[str, str], int]]:
-    """Name and attributes of every opening tag, and where it ends."""
+def tags(content: Content, stop: int) -> Iterator[tuple[str, dict[str, str], int]]:
+    """Name and attributes of every opening tag before a position, and where it ends."""
     for match in TAG.finditer(content, 0, stop):
         if match[2] is not None and not match[1]:
             text = match[3].decode("utf-8", "replace")

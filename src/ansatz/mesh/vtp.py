@@ -4,21 +4,17 @@ Fields belong to polygons (cell data) or to their vertices (point data). A file 
 8.8 million polygons in 600 MB: arrays may be chosen by name, and what is not chosen is not read.
 """
 
-import gzip
-import mmap
-import os
-import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
-from xml.sax.saxutils import quoteattr
+from typing import TypeAlias
 
 import numpy as np
 
 from ansatz.core.artifacts import atomic
 from ansatz.core.errors import unknown
 from ansatz.mesh.polygons import Integers, Mesh, Points, joined
-from ansatz.mesh.vtkxml import TYPES, Array, Content, Piece, VtkXml, decode, scan
+from ansatz.mesh.vtkwrite import polydata_counts, write_xml
+from ansatz.mesh.vtkxml import Array, Piece, VtkXml, content_of, decode, scan
 
 Polygons: TypeAlias = Integers | tuple[Integers, Integers]
 
@@ -40,7 +36,7 @@ def read_vtp(path: Path, arrays: Collection[str] | None = None) -> Mesh:
         LookupError: If it lacks one of the arrays.
         OSError: If the file cannot be read.
     """
-    file = scan(_content(path), "PolyData", path.name)
+    file = scan(content_of(path), "PolyData", path.name)
     if not file.pieces:
         raise ValueError(f"{path.name} holds no piece: it is truncated or empty")
     _demand(file, arrays)
@@ -79,21 +75,8 @@ def write_vtp(
         "CellData": mesh.cell_data,
     }
     with atomic(path) as part, part.open("wb") as out:
-        _write(out, mesh, sections)
-
-
-def _content(path: Path) -> Content:
-    """The file, mapped, or unpacked if it is gzipped."""
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            raise ValueError(f"{path.name} is empty: 0 bytes")
-        if file.read(2) == b"\x1f\x8b":
-            file.seek(0)
-            try:
-                return gzip.decompress(file.read())
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise ValueError(f"{path.name} is a damaged gzip file: {error}") from error
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        counts = polydata_counts(points=len(points), polys=len(offsets))
+        write_xml(out, "PolyData", counts, sections)
 
 
 def _demand(file: VtkXml, arrays: Collection[str] | None) -> None:
@@ -139,38 +122,3 @@ def _flat(polygons: Integers) -> tuple[Integers, Integers]:
         raise ValueError(f"polygons have shape {polygons.shape}, expected (polygons, corners)")
     count, corners = polygons.shape
     return polygons.reshape(-1), np.arange(1, count + 1) * corners
-
-
-def _write(out: BinaryIO, mesh: Mesh, sections: Mapping[str, Mapping[str, Array]]) -> None:
-    """The XML, then the arrays."""
-    names = {np.dtype(code): name for name, code in TYPES.items()}
-    blocks: list[Array] = []
-    lines = [
-        '<?xml version="1.0"?>',
-        '<VTKFile type="PolyData" version="1.0" byte_order="LittleEndian" header_type="UInt64">',
-        f'<PolyData><Piece NumberOfPoints="{len(mesh.points)}" NumberOfVerts="0" '
-        f'NumberOfLines="0" NumberOfStrips="0" NumberOfPolys="{len(mesh.offsets)}">',
-    ]
-    offset = 0
-    for section, arrays in sections.items():
-        lines.append(f"<{section}>")
-        for name, values in arrays.items():
-            if values.dtype.newbyteorder("=") not in names:
-                raise ValueError(f"VTK has no type for array {name!r} of {values.dtype}")
-            components = values.shape[1] if values.ndim == 2 else 1
-            lines.append(
-                f'<DataArray type="{names[values.dtype.newbyteorder("=")]}" '
-                f'Name={quoteattr(name)} NumberOfComponents="{components}" format="appended" '
-                f'offset="{offset}"/>'
-            )
-            blocks.append(np.ascontiguousarray(values, values.dtype.newbyteorder("<")))
-            offset += 8 + values.nbytes + -values.nbytes % 8
-        lines.append(f"</{section}>")
-    lines.append('</Piece></PolyData><AppendedData encoding="raw">\n')
-    text = "\n".join(lines).encode()
-    # Every block begins at a multiple of eight bytes, so that it can be used where it lies.
-    out.write(text + b" " * (-(len(text) + 1) % 8) + b"_")
-    for block in blocks:
-        out.write(block.nbytes.to_bytes(8, "little"))
-        out.write(block.tobytes().ljust(block.nbytes + -block.nbytes % 8, b"\0"))
-    out.write(b"\n</AppendedData></VTKFile>\n")

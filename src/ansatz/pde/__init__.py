@@ -34,6 +34,9 @@ from ansatz.pde.equations import (
 from ansatz.pde.networks import Network
 from ansatz.pde.objective import MeanSquares
 from ansatz.pde.problem import Problem
+from ansatz.pde.quantities import average, difference, found, integral
+from ansatz.pde.rfunctions import both, either
+from ansatz.pde.sampling import Sampling
 from ansatz.pde.shapes import (
     box,
     channel,
@@ -52,9 +55,11 @@ from ansatz.pde.shapes import (
     stl,
     torus,
 )
-from ansatz.pde.solving import FIRST_ORDER, QUASI_NEWTON, Solution, solve
+from ansatz.pde.solving import FIRST_ORDER, QUASI_NEWTON, Solution, restore, solve
 from ansatz.pde.symbols import coordinates, divergence, equal, fields, gradient, laplacian
 from ansatz.pde.truth import Truth, exactly
+from ansatz.pde.units import Scales
+from ansatz.pde.windows import Windows, solve_in_windows
 
 __all__ = [
     "DISTANCE",
@@ -68,10 +73,15 @@ __all__ = [
     "Network",
     "On",
     "Problem",
+    "Sampling",
+    "Scales",
     "Solution",
     "Truth",
+    "Windows",
     "advection_diffusion",
     "allen_cahn",
+    "average",
+    "both",
     "box",
     "burgers",
     "channel",
@@ -81,15 +91,19 @@ __all__ = [
     "coordinates",
     "curl",
     "cylinder",
+    "difference",
     "divergence",
+    "either",
     "ellipse",
     "equal",
     "exactly",
     "extruded",
     "fields",
+    "found",
     "gradient",
     "heat",
     "helmholtz",
+    "integral",
     "interval",
     "laplacian",
     "line",
@@ -99,7 +113,9 @@ __all__ = [
     "poisson",
     "polygon",
     "rectangle",
+    "restore",
     "solve",
+    "solve_in_windows",
     "sphere",
     "stl",
     "stokes",

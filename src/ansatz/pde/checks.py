@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ansatz.core.findings import Case, Figure, Finding, Section, Table
-from ansatz.pde.painting import comparison, curves, field_maps, maps, varying
-from ansatz.pde.request import FieldAnswer
+from ansatz.pde.answer import FieldAnswer
+from ansatz.pde.painting import Map, Plane, comparison, curves, field_maps, maps, planes, varying
+from ansatz.pde.quantities import Number
 from ansatz.pde.truth import Truth, errors, kinds
 from ansatz.report import style
 
@@ -48,13 +49,12 @@ def _pictures(case: Case) -> Iterator[Figure]:
         found = {name: answer.fields[name] for name in truth.fields}
         caption = f"{case.name}: lines are the solution, circles are {truth.source}."
         yield style.as_svg(curves(truth.place[names[0]], found, names[0], truth.fields), caption)
-    elif len(truth.grid) == 2:
+    elif len(truth.grid) > 1:
+        shown = planes(truth.place, truth.grid, answer.space)
         for name, known in truth.fields.items():
             shift = np.nanmean(answer.fields[name] - known) if name in truth.free else 0.0
             caption = f"{case.name}: known is {truth.source}."
-            yield comparison(
-                truth.place, truth.grid, name, answer.fields[name] - shift, known, caption
-            )
+            yield comparison(shown, name, answer.fields[name] - shift, known, caption)
 
 
 def check_residuals(cases: Sequence[Case]) -> Section:
@@ -64,19 +64,28 @@ def check_residuals(cases: Sequence[Case]) -> Section:
         answer: FieldAnswer = case.answer
         for name, values in answer.residuals.items():
             size = np.abs(values[np.isfinite(values)])
-            rows.append([case.name, name, float(np.sqrt(np.mean(size**2))), float(size.max())])
-        if len(answer.grid) == 2 and answer.residuals:
-            shown = field_maps(answer.fields, answer.grid)[:1]
-            logs = {n: np.log10(np.abs(r) + 1e-12) for n, r in answer.residuals.items()}
-            shown += [
-                each
-                for n, r in logs.items()
-                for each in field_maps({f"log10 |{n}|": r}, answer.grid)
-            ]
-            caption = f"{case.name}: the solution, and where its equations hold least."
-            pictures.append(style.as_svg(maps(answer.place, answer.grid, shown[:6]), caption))
+            if len(size):
+                rows.append([case.name, name, float(np.sqrt(np.mean(size**2))), float(size.max())])
+        if answer.grid and answer.residuals:
+            pictures.append(_residual_picture(case.name, answer))
     table = Table(("case", "equation", "rms", "largest"), rows, "Residuals of the equations.")
     return Section("Residuals", (), "", tuple(pictures), (table,) if rows else ())
+
+
+def _residual_picture(name: str, answer: FieldAnswer) -> Figure:
+    """Where equations hold least: over one coordinate, or on the planes of a grid."""
+    sizes = {f"log10 |{n}|": np.log10(np.abs(r) + 1e-12) for n, r in answer.residuals.items()}
+    caption = f"{name}: the solution, and where its equations hold least."
+    if len(answer.grid) == 1:
+        (along,) = varying(answer.place)
+        return style.as_svg(curves(answer.place[along], sizes, along), caption)
+
+    def row(plane: Plane) -> list[Map]:
+        logs = [Map(title, plane.cut(values)) for title, values in sizes.items()]
+        return [*field_maps(answer.fields, plane)[:1], *logs][:6]
+
+    shown = planes(answer.place, answer.grid, answer.space)
+    return style.as_svg(maps([(plane, row(plane)) for plane in shown]), caption)
 
 
 def check_quantities(cases: Sequence[Case]) -> Section:
@@ -84,18 +93,34 @@ def check_quantities(cases: Sequence[Case]) -> Section:
     findings, rows = [], []
     for case in cases:
         known = case.truth.numbers if isinstance(case.truth, Truth) else {}
-        for name, value in case.answer.quantities.items():
+        for name, number in case.answer.quantities.items():
             if name in known:
-                error = abs(value / known[name] - 1)
-                bound = case.truth.bounds.get(name)
-                findings.append(
-                    Finding(f"relative_error_{name}", error, "", bound, case.truth.source)
-                )
-            rows.append([case.name, name, value, known.get(name, "")])
+                findings.append(_miss(case, name, number))
+            rows.append([case.name, name, number.value, _spread(number), known.get(name, "")])
     if not rows:
         return Section("Derived quantities", text="This problem has none.")
-    table = Table(("case", "quantity", "value", "known"), rows)
+    caption = "± is the standard error of the quadrature, not that of the solution."
+    table = Table(("case", "quantity", "value", "±", "known"), rows, caption)
     return Section("Derived quantities", tuple(findings), tables=(table,))
+
+
+def _spread(number: Number) -> float | str:
+    return "" if number.error is None else number.error
+
+
+def _miss(case: Case, name: str, number: Number) -> Finding:
+    """How far a number is from the known one: relative to it, unless that is zero."""
+    known = case.truth.numbers[name]
+    size = abs(known) or 1.0
+    error = abs(number.value - known) / size
+    reach = 2 * (number.error or 0.0) / size
+    return Finding(
+        f"{'relative_' if known else ''}error_{name}",
+        error,
+        bound=case.truth.bounds.get(name),
+        source=case.truth.source,
+        interval=(max(0.0, error - reach), error + reach) if reach else None,
+    )
 
 
 CHECKS = (check_known, check_quantities, check_residuals)

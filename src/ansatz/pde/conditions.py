@@ -35,6 +35,10 @@ class Condition(Protocol):
     """What holds at points that it draws itself."""
 
     @property
+    def site(self) -> str:
+        """Where it holds, in words."""
+
+    @property
     def points(self) -> int:
         """How many are drawn at a time."""
 
@@ -96,6 +100,11 @@ class Inside:
     per_residual = 1
 
     @property
+    def site(self) -> str:
+        """Where it holds, in words."""
+        return sited(f"inside {self.shape}", self.where, self.at)
+
+    @property
     def residuals(self) -> Mapping[str, Expression]:
         """What is zero, by name."""
         return residuals_of(self.holds)
@@ -132,6 +141,11 @@ class On:
     where: sympy.Basic | None = None
     at: Fixed = field(default_factory=dict)
     per_residual = 1
+
+    @property
+    def site(self) -> str:
+        """Where it holds, in words."""
+        return sited(f"on the boundary of {self.shape}", self.where, self.at)
 
     @property
     def residuals(self) -> Mapping[str, Expression]:
@@ -176,6 +190,14 @@ class Measured:
             raise ValueError(f"measurements must be arrays of one length, got shapes {shapes}")
         if odd := [name for name, a in arrays.items() if not np.isfinite(a).all()]:
             raise ValueError(f"{odd[0]} holds measurements that are not finite: leave them out")
+
+    @property
+    def site(self) -> str:
+        """Where it holds, in words."""
+        number = len(next(iter(self.values.values())))
+        return sited(
+            f"{number} measurements of {', '.join(map(short, self.values))}", None, self.at
+        )
 
     @property
     def residuals(self) -> Mapping[str, Expression]:
@@ -230,6 +252,12 @@ class Integral:
     at: Fixed = field(default_factory=dict)
 
     @property
+    def site(self) -> str:
+        """Where it holds, in words."""
+        within = "" if self.within is None else f" within {self.within}"
+        return sited(f"over {self.section}{within}", None, self.at)
+
+    @property
     def points(self) -> int:
         """How many are drawn at a time."""
         return self.sections * self.per_residual
@@ -258,6 +286,12 @@ class Integral:
         if self.within is not None:
             inside = (self.within.distance(found.points, tensors(own)) > 0).double().numpy()
         return named(axes, found.points) | named(NORMAL, found.normals) | own | {"inside": inside}
+
+
+def sited(text: str, where: sympy.Basic | None, at: Fixed) -> str:
+    """Where a condition holds, in words."""
+    text += "" if where is None else f", where {where}"
+    return text + "".join(f", at {name} = {value:g}" for name, value in at.items())
 
 
 def residuals_of(holds: Held) -> Mapping[str, Expression]:

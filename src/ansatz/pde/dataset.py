@@ -4,17 +4,17 @@ Nothing is fetched. `prepare` computes the known solutions, each a sample of the
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from ansatz.core.recipe import Batches, Manifest, Sample, Split
 from ansatz.pde.collocation import collocation
 from ansatz.pde.problem import Problem
 from ansatz.pde.request import FieldRequest
+from ansatz.pde.sampling import Sampling
 from ansatz.pde.truth import Truth
 from ansatz.store.samples import Store
 
@@ -28,13 +28,12 @@ class Collocation:
     Attributes:
         problem: To solve.
         truths: Computes what is known.
-        renew: Steps for which points stay the same; 0 keeps them for ever. A quasi-Newton method
-            needs hundreds, others take new points in each step.
+        sampling: How points are chosen and terms weighted.
     """
 
     problem: Problem
     truths: Callable[[], Sequence[Truth]]
-    renew: Annotated[int, Ge(0)] = 1
+    sampling: Sampling = field(default_factory=Sampling)
 
     def manifest(self) -> Manifest:
         """No files: everything is computed."""
@@ -56,7 +55,7 @@ class Collocation:
 
     def batches(self, store: Path, split: Split, batch_size: int) -> Batches:
         """Collocation points; the numbers of the conditions times the batch size."""
-        return collocation(self.problem, batch_size, self.renew)
+        return collocation(self.problem, batch_size, self.sampling)
 
     def cases(self, store: Path, split: Split) -> Iterator[tuple[str, Any, Truth]]:
         """Requests at the points of each known solution, and the solution."""

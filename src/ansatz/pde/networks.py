@@ -35,12 +35,14 @@ class Box:
         low, high: Ends of the range of each input.
         outputs: Number of fields.
         periodic: Inputs whose range is a period of all fields.
+        waves: Inputs along which fields change in waves, and their lengths.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     outputs: int
     periodic: tuple[int, ...] = ()
+    waves: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.low) != len(self.high) or not all(
@@ -105,8 +107,9 @@ class Layer(nn.Module):
 class Inputs(nn.Module):
     """Inputs mapped to [-1, 1]; then, with frequencies, cosines and sines of random waves.
 
-    In place of a periodic input come its cosine and sine: the network cannot but repeat. What
-    follows from the ranges is held in float64, where a period is exact.
+    In place of a periodic input come its cosine and sine: the network cannot but repeat. Those of
+    known waves come beside their input. What follows from the ranges is held in float64, where a
+    period is exact.
     """
 
     weight: Tensor
@@ -122,10 +125,12 @@ class Inputs(nn.Module):
         self.register_buffer("bias", -(high + low) / (high - low), persistent=False)
         identity = torch.eye(len(low), dtype=torch.float64)
         others = [i for i in range(len(low)) if i not in box.periodic]
-        circle = math.pi * identity[list(box.periodic)] if box.periodic else None
+        phases = [math.pi * identity[i] for i in box.periodic]
+        phases += [math.pi * (high[i] - low[i]) / length * identity[i] for i, length in box.waves]
+        circle = torch.stack(phases) if phases else None
         self.register_buffer("circle", circle, persistent=False)
         self.register_buffer("rest", identity[others], persistent=False)
-        inputs = len(low) + len(box.periodic)
+        inputs = len(others) + 2 * len(phases)
         count = config.width // 2 if frequencies else 0
         waves = math.pi / 2 * frequencies * torch.randn(count, inputs) if count else None
         self.register_buffer("waves", waves)

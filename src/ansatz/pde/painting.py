@@ -1,7 +1,12 @@
-"""Pictures of fields: maps over two coordinates with streamlines, curves over one."""
+"""Pictures of fields: maps over two coordinates with streamlines, curves over one.
+
+Over three coordinates of space there are maps of the three middle planes; over space and another
+coordinate, as time, maps of its first, middle and last value.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +17,7 @@ from ansatz.core.findings import Figure
 from ansatz.report import style
 
 Array = NDArray[np.float64]
-VELOCITY = ("u", "v")
+VELOCITY = {"x": "u", "y": "v", "z": "w"}
 WIDTH = 960  # pixels of the page
 
 
@@ -33,68 +38,159 @@ class Map:
     flow: tuple[Array, Array] | None = None
 
 
+@dataclass(frozen=True)
+class Plane:
+    """A part of a grid over two coordinates.
+
+    Attributes:
+        title: What the others are, as `z = 0.5`; empty if there are none.
+        names: Of the two coordinates.
+        x, y: Their values.
+        grid: Shape of the whole grid.
+        index: Into it.
+    """
+
+    title: str
+    names: tuple[str, str]
+    x: Array
+    y: Array
+    grid: tuple[int, ...]
+    index: tuple[int | slice, ...]
+
+    def cut(self, values: Array) -> Array:
+        """The part of values on the grid, shape (n, m)."""
+        part: Array = values.reshape(self.grid)[self.index]
+        return part
+
+
 def varying(place: Mapping[str, Array]) -> list[str]:
     """The inputs that are not the same at all points."""
     return [name for name, values in place.items() if np.ptp(values) > 0]
 
 
-def field_picture(
-    place: Mapping[str, Array], fields: Mapping[str, Array], grid: tuple[int, ...]
-) -> bytes:
-    """A picture of fields on a grid of one or two coordinates, as PNG."""
+def planes(place: Mapping[str, Array], grid: tuple[int, ...], space: Sequence[str]) -> list[Plane]:
+    """The parts of a grid that pictures show.
+
+    Args:
+        place: Inputs at all points.
+        grid: Shape, of two coordinates or more.
+        space: The inputs that are coordinates of space.
+    """
     names = varying(place)
+    inner = [name for name in names if name in space]
+    is_solid = len(inner) == 3
+    first = [*inner, *(name for name in names if name not in inner)][:2]
+    pairs = list(combinations(inner, 2)) if is_solid else [sorted(first, key=names.index)]
+    found = []
+    for pair in pairs:
+        steps: list[list[int | slice]] = [
+            [slice(None)] if name in pair else [n // 2] if is_solid else [0, n // 2, n - 1]
+            for name, n in zip(names, grid, strict=True)
+        ]
+        found += [_plane(place, grid, index) for index in product(*steps)]
+    return found
+
+
+def _plane(
+    place: Mapping[str, Array], grid: tuple[int, ...], index: tuple[int | slice, ...]
+) -> Plane:
+    axes = {name: np.unique(place[name]) for name in varying(place)}
+    each = list(zip(axes, index, strict=True))
+    fixed = [f"{name} = {axes[name][i]:.4g}" for name, i in each if isinstance(i, int)]
+    first, second = (name for name, i in each if isinstance(i, slice))
+    return Plane(", ".join(fixed), (first, second), axes[first], axes[second], grid, index)
+
+
+def field_picture(
+    place: Mapping[str, Array],
+    fields: Mapping[str, Array],
+    grid: tuple[int, ...],
+    space: Sequence[str],
+    contours: int = 0,
+) -> bytes:
+    """A picture of fields on a grid, as PNG.
+
+    Args:
+        place: Inputs at all points.
+        fields: Values at all points.
+        grid: Its shape.
+        space: The inputs that are coordinates of space.
+        contours: Lines of equal values on a map without streamlines.
+    """
     if len(grid) == 1:
-        figure = curves(place[names[0]], fields, names[0])
+        (name,) = varying(place)
+        figure = curves(place[name], fields, name)
     else:
-        figure = maps(place, grid, field_maps(fields, grid))
+        shown = planes(place, grid, space)
+        figure = maps([(plane, field_maps(fields, plane)) for plane in shown], contours)
     picture = style.as_png(figure, "").data
     assert isinstance(picture, bytes)
     return picture
 
 
-def field_maps(fields: Mapping[str, Array], grid: tuple[int, ...]) -> list[Map]:
-    """A map of each field; two velocities become one, with streamlines."""
-    shaped = {name: values.reshape(grid) for name, values in fields.items()}
-    if not set(VELOCITY) <= set(shaped):
+def field_maps(fields: Mapping[str, Array], plane: Plane) -> list[Map]:
+    """A map of each field; velocities along both coordinates become one, with streamlines."""
+    shaped = {name: plane.cut(values) for name, values in fields.items()}
+    u, v = (shaped.get(VELOCITY.get(name, "")) for name in plane.names)
+    if u is None or v is None:
         return [Map(name, values) for name, values in shaped.items()]
-    u, v = (shaped.pop(name) for name in VELOCITY)
-    speed = Map("speed", np.hypot(u, v), flow=(u, v))
+    parts = [shaped.pop(name) for name in VELOCITY.values() if name in shaped]
+    speed = Map("speed", np.sqrt(sum(part**2 for part in parts)), flow=(u, v))
     return [speed, *(Map(name, values) for name, values in shaped.items())]
 
 
-def maps(place: Mapping[str, Array], grid: tuple[int, ...], shown: Sequence[Map]) -> Canvas:
-    """Maps side by side, each over the bar of its colors."""
-    first, second = varying(place)
-    x, y = (np.unique(place[name]) for name in (first, second))
-    columns = min(len(shown), 3)
-    rows = -(-len(shown) // columns)
-    aspect = np.clip(np.ptp(y) / np.ptp(x), 0.3, 1.3) if "t" not in (first, second) else 0.8
-    figure = style.canvas(WIDTH, rows * (WIDTH / columns * float(aspect) * 0.82 + 80))
+def maps(shown: Sequence[tuple[Plane, Sequence[Map]]], contours: int = 0) -> Canvas:
+    """Maps side by side, each over the bar of its colors; each plane begins a row."""
+    columns = min(max(len(each) for _, each in shown), 3)
+    depth = max(-(-len(each) // columns) for _, each in shown)
+    aspect = max(_aspect(plane) for plane, _ in shown)
+    height = len(shown) * depth * (WIDTH / columns * aspect * 0.82 + 80)
+    figure = style.canvas(WIDTH, height)
     figure.set_layout_engine("constrained")
-    for index, each in enumerate(shown):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        _draw(figure, axes, x, y, each)
-        axes.set_xlabel(first, color=style.INK)
-        axes.set_ylabel(second, color=style.INK)
+    for row, (plane, each) in enumerate(shown):
+        for index, one in enumerate(each):
+            place = (row * depth * columns) + index + 1
+            axes = figure.add_subplot(len(shown) * depth, columns, place)
+            _draw(figure, axes, plane, one, contours)
     return figure
 
 
-def _draw(figure: Canvas, axes: Axes, x: Array, y: Array, shown: Map) -> None:
+def _aspect(plane: Plane) -> float:
+    """Height over width of a map; coordinates of different kinds have none."""
+    if set(plane.names) <= set(VELOCITY):
+        return float(np.clip(np.ptp(plane.y) / np.ptp(plane.x), 0.3, 1.3))
+    return 0.8
+
+
+def _draw(figure: Canvas, axes: Axes, plane: Plane, shown: Map, contours: int) -> None:
     largest = float(np.nanmax(np.abs(shown.values)))
-    colored = axes.pcolormesh(x, y, shown.values.T, shading="gouraud", rasterized=True)
+    x, y, values = plane.x, plane.y, shown.values.T
+    colored = axes.pcolormesh(x, y, values, shading="gouraud", rasterized=True)
     if shown.around:
         colored.set(clim=(-largest, largest), cmap="RdBu_r")
-    if shown.flow is not None:
+    if contours and shown.flow is None and np.nanmin(values) < np.nanmax(values):
+        lines = axes.contour(x, y, values, levels=contours, colors="white", linewidths=0.6)
+        lines.set_linestyle("solid")
+    if shown.flow is not None and _is_even(x) and _is_even(y):
         u, v = (np.nan_to_num(part).T for part in shown.flow)
         axes.streamplot(x, y, u, v, color="white", linewidth=0.7, density=1.1, arrowsize=0.7)
         axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-    axes.set_title(shown.title, color=style.INK, fontsize=style.TEXT_SIZE)
+    title = f"{shown.title}, {plane.title}" if plane.title else shown.title
+    axes.set_title(title, color=style.INK, fontsize=style.TEXT_SIZE)
+    axes.set_xlabel(plane.names[0], color=style.INK)
+    axes.set_ylabel(plane.names[1], color=style.INK)
     bar = figure.colorbar(colored, ax=axes, location="bottom", fraction=0.05, aspect=30)
     bar.outline.set_visible(False)
     for each in (axes, bar.ax):
         each.tick_params(color=style.INK, labelcolor=style.INK, labelsize=10, length=3)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _is_even(values: Array) -> bool:
+    """Whether steps are equal, as streamlines need them."""
+    steps = np.diff(values)
+    return bool(np.ptp(steps) < 1e-6 * steps.mean())
 
 
 def curves(
@@ -119,17 +215,18 @@ def curves(
 
 
 def comparison(
-    place: Mapping[str, Array],
-    grid: tuple[int, ...],
-    name: str,
-    found: Array,
-    known: Array,
-    caption: str,
+    shown: Sequence[Plane], name: str, found: Array, known: Array, caption: str
 ) -> Figure:
-    """A field as predicted, as known, and the difference."""
-    shown = [
-        Map(f"{name}: predicted", found.reshape(grid)),
-        Map("known", known.reshape(grid)),
-        Map("difference", (found - known).reshape(grid), around=True),
+    """A field as predicted, as known, and the difference, on each plane."""
+    rows = [
+        (
+            plane,
+            [
+                Map(f"{name}: predicted", plane.cut(found)),
+                Map("known", plane.cut(known)),
+                Map("difference", plane.cut(found - known), around=True),
+            ],
+        )
+        for plane in shown
     ]
-    return style.as_svg(maps(place, grid, shown), caption)
+    return style.as_svg(maps(rows), caption)

@@ -5,40 +5,56 @@ forward  fields, residuals of the equations inside, derived quantities     (devi
 decode   arrays by name                                                    (host)
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import sympy
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from ansatz.core.artifacts import PROVENANCE
-from ansatz.core.overrides import override
 from ansatz.core.recipe import Encoded
+from ansatz.pde.answer import FieldAnswer, Files
 from ansatz.pde.conditions import Inside, tensors
 from ansatz.pde.problem import Problem
-from ansatz.pde.request import FieldAnswer, FieldRequest, places
+from ansatz.pde.quantities import Number, Quantity, quantity
+from ansatz.pde.request import FieldRequest, places
+from ansatz.pde.saving import load_trial
+from ansatz.pde.shapes.conditions import holds
 from ansatz.pde.symbols import Expression
 from ansatz.pde.trial import Evaluation, Trial, TrialConfig, everywhere
 
-WEIGHTS = "model.safetensors"
 Array = NDArray[np.float64]
-Quantity = Callable[[Trial], float]
+Truths = NDArray[np.bool_]
+ROUNDING = 1e-6  # of the size of a body: how far outside a point of float32 may be
 
 
 @dataclass(frozen=True)
 class Points:
-    """What `decode` has to know about a request."""
+    """What `decode` has to know about a request.
+
+    Attributes:
+        place: The inputs at all points.
+        grid: Shape of the grid that they are.
+        outside: Where there is no solution.
+        files: That are wanted.
+    """
 
     place: Mapping[str, Array]
     grid: tuple[int, ...]
-    is_pictured: bool
+    outside: Truths
+    files: Files
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A residual that can be evaluated everywhere, and the condition that it belongs to."""
+
+    residual: Expression
+    condition: Inside
 
 
 @dataclass(frozen=True)
@@ -59,11 +75,19 @@ class SolutionPredictor:
         """Read or lay out the points.
 
         Raises:
-            ValueError: If they are not points of this problem.
+            ValueError: If they are not points of this problem, or all are outside of its shapes.
         """
         place, grid = places(self.problem, request)
+        outside = ~self.inside(place)
+        if outside.all():
+            low, high = self.problem.bounds
+            raise ValueError(
+                f"none of the {len(outside)} points is inside of the problem's shapes, which lie "
+                f"between {low} and {high} ({', '.join(self.problem.inputs)}). Mind the unit"
+            )
         columns = torch.stack([torch.from_numpy(place[name]) for name in self.problem.inputs], 1)
-        return Encoded({"points": columns}, Points(place, grid, request.picture))
+        files = Files(request.picture, request.contours, request.vtk, request.mesh)
+        return Encoded({"points": columns}, Points(place, grid, outside, files))
 
     def forward(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Fields and residuals at points; bounded memory."""
@@ -71,50 +95,98 @@ class SolutionPredictor:
         return everywhere(self.evaluation, known)
 
     def decode(self, outputs: dict[str, Tensor], encoded: Encoded[Points]) -> FieldAnswer:
-        """Name the values, and take those away that lie outside of the shapes."""
-        outside = ~self.inside(encoded.context.place)
-        values = {name: output.double().numpy().copy() for name, output in outputs.items()}
+        """Name the values, and take away those where they are not meant."""
+        points = encoded.context
+        values = {n: output.double().numpy().copy() for n, output in outputs.items()}
+        residuals = {name: values.pop(name) for name in self.equations}
         for array in values.values():
-            array[outside] = np.nan
-        fields = {f.func.__name__ for f in self.problem.fields}
-        with torch.no_grad():
-            quantities = {name: quantity(self.trial) for name, quantity in self.quantities.items()}
+            array[points.outside] = np.nan
+        for name, array in residuals.items():
+            condition = self.equations[name].condition
+            array[points.outside | ~self._holds(condition, points.place, condition.where)] = np.nan
         return FieldAnswer(
-            encoded.context.place,
-            {name: array for name, array in values.items() if name in fields},
-            {name: array for name, array in values.items() if name not in fields},
-            quantities,
-            encoded.context.grid,
-            encoded.context.is_pictured,
+            points.place,
+            values,
+            residuals,
+            self.numbers(points.place),
+            tuple(a.name for a in self.problem.axes),
+            points.grid,
+            points.files,
         )
+
+    def numbers(self, place: Mapping[str, Array]) -> dict[str, Number]:
+        """The derived numbers at the time and the parameters that all points have in common.
+
+        Those that depend on what varies among the points are left out.
+        """
+        known = {name: float(v[0]) for name, v in place.items() if np.ptp(v) == 0}
+        wanted = {n: q for n, q in self.quantities.items() if q.free(self.problem) <= set(known)}
+        found = {}
+        for name, each in wanted.items():
+            inputs = {i: known[i] for i in sorted(each.free(self.problem))}
+            key = name, tuple(inputs.values())
+            if key not in self._numbers:
+                self._numbers[key] = quantity(each, self.problem, self.trial, inputs)
+            found[name] = self._numbers[key]
+        return found
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[str, tuple[float, ...]], Number]:
+        """What was computed before."""
+        return {}
 
     @cached_property
     def evaluation(self) -> Evaluation:
         """What every request asks, compiled once."""
-        return self.trial.evaluation(self.asked)
+        fields: dict[str, Expression] = {f.func.__name__: f for f in self.problem.fields}
+        return self.trial.evaluation(
+            fields | {name: equation.residual for name, equation in self.equations.items()}
+        )
 
     @property
-    def asked(self) -> dict[str, Expression]:
-        """The fields, and the residuals inside whose coefficients are known everywhere."""
-        found: dict[str, Expression] = {f.func.__name__: f for f in self.problem.fields}
+    def bodies(self) -> dict[str, Inside]:
+        """Conditions inside of shapes by name."""
+        return {n: c for n, c in self.problem.conditions.items() if isinstance(c, Inside)}
+
+    @cached_property
+    def equations(self) -> dict[str, Equation]:
+        """Residuals inside whose coefficients are known everywhere.
+
+        Where two conditions have residuals of one name, theirs comes before it.
+        """
         everywhere = {*self.problem.inputs, *(s.name for s in self.problem.coefficients)}
-        for condition in self.problem.conditions.values():
-            if isinstance(condition, Inside) and not condition.at:
-                for name, residual in condition.residuals.items():
-                    if {s.name for s in residual.free_symbols} <= everywhere:
-                        found[name] = residual
+        all_names = [n for c in self.bodies.values() if not c.at for n in c.residuals]
+        taken = {f.func.__name__ for f in self.problem.fields}
+        found = {}
+        for title, condition in self.bodies.items():
+            for name, residual in condition.residuals.items():
+                if not condition.at and {s.name for s in residual.free_symbols} <= everywhere:
+                    is_alone = all_names.count(name) == 1 and name not in taken
+                    key = name if is_alone else f"{title} {name}"
+                    found[key] = Equation(residual, condition)
         return found
 
-    def inside(self, place: Mapping[str, Array]) -> NDArray[np.bool_]:
-        """Whether points lie in a shape that an equation holds in, or within rounding of it."""
-        shapes = [c.shape for c in self.problem.conditions.values() if isinstance(c, Inside)]
+    def inside(self, place: Mapping[str, Array]) -> Truths:
+        """Whether points lie in a body and in the ranges of the other inputs, but for rounding."""
+        parts = [self._holds(c, place, None) for c in self.bodies.values()]
+        found = np.logical_or.reduce(parts, initial=not parts)
+        for name, low, high in zip(self.problem.inputs, *self.problem.bounds, strict=True):
+            slack = ROUNDING * (high - low)
+            found = found & (place[name] >= low - slack) & (place[name] <= high + slack)
+        return np.asarray(found)
+
+    def _holds(
+        self, condition: Inside, place: Mapping[str, Array], where: sympy.Basic | None
+    ) -> Truths:
+        """Whether points lie in the body of a condition, or a part of it, but for rounding."""
         points = torch.stack([torch.from_numpy(place[a.name]) for a in self.problem.axes], 1)
         known = tensors(dict(place))
-        slack = 1e-9 * float(np.ptp([*self.problem.bounds]))
-        found = np.zeros(len(points), bool)
-        for shape in shapes:
-            found |= (shape.distance(points, known) >= -slack).numpy()
-        return found
+        low, high = (np.asarray(ends)[: len(self.problem.axes)] for ends in self.problem.bounds)
+        slack = ROUNDING * float((high - low).max())
+        found = condition.shape.distance(points, known) >= -slack
+        if where is not None:
+            found &= holds(where, points, known, torch.tensor([slack]))
+        return np.asarray(found.numpy())
 
 
 def load_solution(
@@ -129,25 +201,7 @@ def load_solution(
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoint.
-        ValueError: If the weights are not those of the network that the folder describes.
+        ValueError: If it is of another problem, or the weights are damaged.
     """
-    for name in (WEIGHTS, PROVENANCE):
-        if not (folder / name).exists():
-            raise FileNotFoundError(f"{folder} has no {name}: it is no finished training run")
-    shape = json.loads((folder / PROVENANCE).read_text())["recipe"]["model"]
-    network = override(config.network, shape["network"])
-    trial = TrialConfig(config.problem, network, shape["derivatives"], shape["mfd_step"]).build()
-    try:
-        weights = load_file(folder / WEIGHTS)
-        trial.to(next(iter(weights.values())).dtype).load_state_dict(weights)
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(
-            f"{folder / WEIGHTS} does not fit the network in {PROVENANCE}, or is damaged: {error}. "
-            "Train again, or restore the folder"
-        ) from error
-    return SolutionPredictor(trial.eval(), config.problem, quantities)
-
-
-def found(name: str) -> Quantity:
-    """A coefficient that training has found, as a derived number."""
-    return lambda trial: trial.coefficients[name].item()
+    trial, _ = load_trial(folder, config.problem)
+    return SolutionPredictor(trial, config.problem, quantities)

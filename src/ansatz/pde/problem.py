@@ -38,6 +38,7 @@ from ansatz.pde.shapes import Shape
 from ansatz.pde.symbols import Expression, Field
 
 Range = tuple[float, float]
+EFFORT = "  effort: "  # a line of a problem in words that says nothing of what is to hold
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,11 @@ class Problem:
         conditions: What holds where, by name.
         ranges: Of coordinates that no shape bounds (time), and of parameters.
         coefficients: Unknown numbers with the values that the search begins with.
-        definitions: Fields that are made of others; the others come in their place.
+        definitions: Fields that are made of others; the others come in their place. A function
+            that is made of coordinates and parameters alone is given, and may stand in others.
         periodic: Coordinates whose range is a period of all fields.
+        waves: Lengths of waves that the fields have along a coordinate, as between many fins; a
+            help for the network, which need not find them.
     """
 
     fields: tuple[Field, ...]
@@ -59,6 +63,7 @@ class Problem:
     coefficients: Mapping[sympy.Symbol, float] = field(default_factory=dict)
     definitions: Mapping[Field, Expression] = field(default_factory=dict)
     periodic: tuple[sympy.Symbol, ...] = ()
+    waves: Mapping[sympy.Symbol, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.fields or not self.conditions:
@@ -71,23 +76,23 @@ class Problem:
         for symbol, (low, high) in self.ranges.items():
             if not low < high:
                 raise ValueError(f"the range of {symbol} must not be empty, got {low} to {high}")
-        made = {f.func for f in self.definitions}
+        made = {f.func for f in self.definitions} - {f.func for f in self.given}
         for f, definition in self.definitions.items():
             if inner := [part for part in definition.atoms(AppliedUndef) if part.func in made]:
                 raise ValueError(
-                    f"the definition of {f} holds {inner[0]}, which is defined itself: write both "
-                    "in terms of further fields"
+                    f"the definition of {f} holds {inner[0]}, which is made of fields itself: "
+                    "write both in terms of further fields"
                 )
-        if odd := [s for s in self.periodic if s not in self.coordinates]:
+        if odd := [s for s in (*self.periodic, *self.waves) if s not in self.coordinates]:
             raise ValueError(
-                f"{odd[0]} is periodic and no coordinate; there are "
+                f"{odd[0]} is periodic, or has waves, and is no coordinate; there are "
                 f"{', '.join(map(str, self.coordinates))}"
             )
         if missing := [t for t in self.coordinates if t.name == "t" and t not in self.ranges]:
             raise LookupError(f"{missing[0]} is a coordinate without a range: ranges={{t: (0, 1)}}")
 
     def __str__(self) -> str:
-        """The problem in words, a condition in each line."""
+        """The problem in words."""
         lines = [f"find {', '.join(map(str, self.fields))}"]
         for f, definition in self.definitions.items():
             lines.append(f"{f} = {definition}")
@@ -96,9 +101,15 @@ class Problem:
         for s, start in self.coefficients.items():
             lines.append(f"{s} unknown, begins with {start:g}")
         for name, condition in self.conditions.items():
-            zero = "; ".join(f"{n}: {r} = 0" for n, r in condition.residuals.items())
-            lines.append(f"{name} ({condition.points} points, weight {condition.weight}): {zero}")
+            lines.append(f"{name}: {condition.site}")
+            lines += [f"  {n}: {r} = 0" for n, r in condition.residuals.items()]
+            lines.append(f"{EFFORT}{condition.points} points, weight {condition.weight}")
         return "\n".join(lines)
+
+    @property
+    def statement(self) -> str:
+        """What is to hold, in words: the problem without numbers of points and weights."""
+        return stated(str(self))
 
     @property
     def coordinates(self) -> tuple[sympy.Symbol, ...]:
@@ -120,6 +131,11 @@ class Problem:
     def inputs(self) -> tuple[str, ...]:
         """Names of all inputs of the network: the coordinates first."""
         return tuple(s.name for s in (*self.coordinates, *self.parameters))
+
+    @property
+    def given(self) -> Mapping[Field, Expression]:
+        """Functions that are known: those whose definition holds no field."""
+        return {f: e for f, e in self.definitions.items() if not sympy.sympify(e).has(AppliedUndef)}
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
@@ -172,18 +188,20 @@ class Problem:
         Raises:
             LookupError: If an expression holds a field that the problem does not have.
         """
-        known = {f.func.__name__ for f in self.fields} | set(self.outputs)
+        given = {f.func.__name__: e for f, e in self.given.items()}
+        known = {f.func.__name__ for f in self.fields} | set(self.outputs) | set(given)
         for name, expression in expressions.items():
             held = {f.func.__name__ for f in sympy.sympify(expression).atoms(AppliedUndef)}
             if strangers := sorted(held - known):
                 raise LookupError(f"{name}: {unknown('field', strangers[0], known)}")
         return compiled(
-            {name: self._undefined(e) for name, e in expressions.items()}, self.coordinates
+            {name: self._undefined(e) for name, e in expressions.items()}, self.coordinates, given
         )
 
     def _undefined(self, expression: Expression) -> Expression:
-        """An expression with the parts of defined fields in their place."""
-        found: Expression = sympy.sympify(expression).subs(self.definitions).doit()
+        """An expression with the parts of defined fields in their place; given ones stay."""
+        made = {f: e for f, e in self.definitions.items() if f not in self.given}
+        found: Expression = sympy.sympify(expression).subs(made).doit()
         return found
 
     def draw(self, name: str, count: int, rng: np.random.Generator) -> Columns:
@@ -205,6 +223,11 @@ class Problem:
         }
         fixed = {s.name: np.full(count, value) for s, value in condition.at.items()}
         return condition.draw(count, rng, self.axes, fixed | free)
+
+
+def stated(problem: str) -> str:
+    """A problem in words without the effort that is made for it."""
+    return "\n".join(line for line in problem.splitlines() if not line.startswith(EFFORT))
 
 
 def stratified(ends: Range, count: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -11,10 +11,12 @@ from ansatz.pde.checks import CHECKS
 from ansatz.pde.dataset import Collocation
 from ansatz.pde.networks import Network
 from ansatz.pde.objective import MeanSquares
-from ansatz.pde.predictor import Quantity, load_solution
+from ansatz.pde.predictor import load_solution
 from ansatz.pde.problem import Problem
+from ansatz.pde.quantities import Quantity
 from ansatz.pde.request import request_type
-from ansatz.pde.solving import QUASI_NEWTON, RENEW, SMALL
+from ansatz.pde.sampling import Sampling
+from ansatz.pde.solving import QUASI_NEWTON, SMALL
 from ansatz.pde.trial import TrialConfig
 from ansatz.pde.truth import Truth
 
@@ -28,6 +30,7 @@ def solved(
     network: Network = SMALL,
     train: TrainConfig = QUASI_NEWTON,
     objective: MeanSquares | None = None,
+    sampling: Sampling | None = None,
     quantities: Mapping[str, Quantity] | None = None,
     references: Mapping[str, Reference] | None = None,
     shipped: str = "",
@@ -42,6 +45,7 @@ def solved(
         network: Shape of the network.
         train: How it is trained.
         objective: The loss.
+        sampling: How collocation points are chosen and terms weighted.
         quantities: Derived numbers by name.
         references: Solvers for `check ... with=NAME`.
         shipped: Folder of the checkpoint, if one ships.
@@ -50,7 +54,7 @@ def solved(
     return Recipe(
         name=name,
         title=title,
-        data=Collocation(problem, truths, RENEW.get(train.optimizer, 1)),
+        data=Collocation(problem, truths, (sampling or Sampling()).suited(train.optimizer)),
         model=model,
         objective=objective or MeanSquares(),
         request=request_type(problem),

@@ -1,8 +1,10 @@
-"""What one asks of a solution, and what one gets: fields at points.
+"""What one asks of a solution: fields at points.
 
 Points are those of a grid (`101` or `201x51` of the coordinates that are not given a value), or
-of a file: a table `.csv` whose columns are named as the coordinates, or an `.npz` of such arrays.
-In Python and over HTTP they may be an array.
+of a file: a table `.csv` whose columns are named as the coordinates, an `.npz` of such arrays, or
+a mesh of VTK, `.vtu` or `.vtp`, whose x, y, z are the coordinates of space in their order (what
+the problem has no coordinate for is left out), and whose other inputs are fields at its points or
+have one value. In Python and over HTTP they may be an array.
 """
 
 import dataclasses
@@ -17,8 +19,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from ansatz.core.artifacts import atomic
-from ansatz.pde.painting import field_picture
+from ansatz.mesh.vtkpoints import KINDS, read_points
 from ansatz.pde.problem import Problem
 from ansatz.pde.truth import grid
 
@@ -33,15 +34,27 @@ class FieldRequest:
 
     Attributes:
         points: Numbers of points of a grid, as `101` or `201x51`; a `.csv` or `.npz` file with a
-            column for each coordinate; or an array: of shape (n, inputs), in the order of the
-            problem's inputs, or (1 or inputs,) for the numbers of a grid.
+            column for each coordinate; a mesh, `.vtu` or `.vtp`, which is written with the fields;
+            or an array: of shape (n, inputs), in the order of the problem's inputs, or
+            (1 or inputs,) for the numbers of a grid.
         grid: Shape of the grid that the points of an array are, if they are one.
-        picture: Whether files of the answer include a picture.
+        picture: Whether files of the answer include a picture of a grid.
+        contours: Lines of equal values in the picture.
+        vtk: Whether files of the answer include those for ParaView.
     """
 
     points: Path | str | np.ndarray
     grid: tuple[int, ...] = ()
     picture: bool = True
+    contours: Annotated[int, Ge(0), Le(100)] = 0
+    vtk: bool = False
+
+    @property
+    def mesh(self) -> Path | None:
+        """The mesh whose points are asked about, if there is one."""
+        if isinstance(self.points, Path) and self.points.suffix.lower() in KINDS:
+            return self.points
+        return None
 
 
 def request_type(problem: Problem) -> type[Any]:
@@ -78,12 +91,15 @@ def places(problem: Problem, request: FieldRequest) -> tuple[dict[str, Array], t
         if (value := getattr(request, name, None)) is not None
     }
     points = request.points
+    if request.mesh is not None:
+        return _complete(problem, _mesh(problem, request.mesh), fixed), ()
     if isinstance(points, Path):
         return _complete(problem, _table(points), fixed), ()
     if isinstance(points, str):
         if not GRID.fullmatch(points):
             raise FileNotFoundError(
-                f"{points} is neither a grid, as 101 or 201x51, nor a .csv or .npz file of points"
+                f"{points} is neither a grid, as 101 or 201x51, nor a file of points: .csv, .npz, "
+                ".vtu or .vtp"
             )
         return _grid(problem, [int(n) for n in points.split("x")], fixed)
     array = np.asarray(points, np.float64)
@@ -137,8 +153,17 @@ def _complete(
     return {name: everything[name] for name in problem.inputs}
 
 
+def _mesh(problem: Problem, path: Path) -> Mapping[str, Array]:
+    """The points of a mesh, and fields there that are inputs."""
+    points, data = read_points(path, problem.inputs)
+    place = dict(zip((a.name for a in problem.axes), points.T, strict=False))
+    return {name: np.asarray(values, np.float64) for name, values in data.items()} | place
+
+
 def _table(path: Path) -> Mapping[str, Array]:
     """The columns of a file of points."""
+    if path.suffix in (".vtk", ".vti", ".vtr", ".vts", ".vtm", ".stl"):
+        raise ValueError(f"{path.name}: write it as .vtu or .vtp, whose points are read")
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as arrays:
             return {name: np.asarray(arrays[name], np.float64) for name in arrays}
@@ -157,54 +182,3 @@ def _table(path: Path) -> Mapping[str, Array]:
     if bad := [name for name, values in columns.items() if not np.isfinite(values).all()]:
         raise ValueError(f"{path.name} has entries in column {bad[0]} that are no finite numbers")
     return columns
-
-
-@dataclass(frozen=True)
-class FieldAnswer:
-    """What a solution says at points.
-
-    Attributes:
-        place: The inputs at all points, by name.
-        fields: Values by name; not a number outside of the shapes.
-        residuals: How far each equation is from being fulfilled, by name.
-        quantities: Derived numbers by name.
-        grid: Shape of the grid that the points are; empty if they are none.
-        is_pictured: Whether `save` draws a picture.
-    """
-
-    place: Mapping[str, Array]
-    fields: Mapping[str, Array]
-    residuals: Mapping[str, Array]
-    quantities: Mapping[str, float]
-    grid: tuple[int, ...] = ()
-    is_pictured: bool = True
-
-    def summary(self) -> dict[str, float | int | str]:
-        """Derived quantities, extremes of the fields, and the rms of each residual."""
-        row: dict[str, float | int | str] = {"points": len(next(iter(self.place.values())))}
-        row |= dict(self.quantities)
-        for name, values in self.fields.items():
-            row |= {
-                f"{name}_min": float(np.nanmin(values)),
-                f"{name}_max": float(np.nanmax(values)),
-            }
-        for name, values in self.residuals.items():
-            row[f"rms_{name.replace(' ', '_')}"] = float(np.sqrt(np.nanmean(values**2)))
-        return row
-
-    def save(self, folder: Path, stem: str) -> list[Path]:
-        """Write `stem.npz` and `stem.csv`, and `stem.png` of a grid in one or two dimensions."""
-        folder.mkdir(parents=True, exist_ok=True)
-        columns = {**self.place, **self.fields}
-        columns |= {f"residual_{n.replace(' ', '_')}": r for n, r in self.residuals.items()}
-        written = [folder / f"{stem}.npz", folder / f"{stem}.csv"]
-        with atomic(written[0]) as part:
-            np.savez_compressed(part, allow_pickle=False, **columns)
-        with atomic(written[1]) as part:
-            table = np.stack([np.asarray(c) for c in columns.values()], 1)
-            np.savetxt(part, table, "%.9g", ",", header=",".join(columns), comments="")
-        if self.is_pictured and len(self.grid) in (1, 2):
-            written.append(folder / f"{stem}.png")
-            with atomic(written[-1]) as part:
-                part.write_bytes(field_picture(self.place, self.fields, self.grid))
-        return written

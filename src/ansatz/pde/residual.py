@@ -3,7 +3,9 @@
 A residual is a sympy expression of coordinates, parameters, fields and their derivatives. Each
 derivative becomes a name of its own; where the second derivatives of a field along several axes
 occur in all expressions as one sum only, so does that sum. What is left is algebra, which sympy
-turns into a function with common terms computed once.
+turns into a function with common terms computed once. Functions that are given, as a distance from
+a wall, are differentiated by sympy, each by itself: in a product with a field they would blow the
+algebra up.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,12 +45,15 @@ class Residuals:
         names: Of the residuals, in order.
         wanted: The derivatives that they are made of, in order.
         symbols: Names of the further inputs: coordinates, then parameters.
-        function: From the further inputs and the derivatives, one tensor each, to the residuals.
+        given: From the further inputs to the derivatives of given functions.
+        function: From the further inputs, the derivatives of given functions and those of the
+            fields, one tensor each, to the residuals.
     """
 
     names: tuple[str, ...]
     wanted: tuple[Wanted, ...]
     symbols: tuple[str, ...]
+    given: Callable[..., Sequence[Tensor | float]]
     function: Callable[..., Sequence[Tensor | float]]
 
     def __call__(self, inputs: Mapping[str, Tensor], values: Values) -> dict[str, Tensor]:
@@ -66,21 +71,27 @@ class Residuals:
                 f"the equations hold {', '.join(missing)}, which is no coordinate and no "
                 f"parameter of the problem; known are {', '.join(inputs)}"
             )
-        given = [inputs[name] for name in self.symbols] + [values[w] for w in self.wanted]
-        found = self.function(*given)
-        like = given[-1] if self.wanted else max(inputs.values(), key=Tensor.numel)
+        others = [inputs[name] for name in self.symbols]
+        derivatives = [values[w] for w in self.wanted]
+        found = self.function(*others, *self.given(*others), *derivatives)
+        like = derivatives[-1] if derivatives else max(inputs.values(), key=Tensor.numel)
         return {
             name: torch.as_tensor(value, dtype=like.dtype, device=like.device).expand_as(like)
             for name, value in zip(self.names, found, strict=True)
         }
 
 
-def compiled(equations: Mapping[str, sympy.Expr], coordinates: Sequence[sympy.Symbol]) -> Residuals:
+def compiled(
+    equations: Mapping[str, sympy.Expr],
+    coordinates: Sequence[sympy.Symbol],
+    given: Mapping[str, sympy.Expr] | None = None,
+) -> Residuals:
     """Turn equations into a function of tensors.
 
     Args:
         equations: Residuals by name.
         coordinates: Of the problem, in order.
+        given: Functions that are known, as expressions of the further inputs, by name.
 
     Raises:
         ValueError: If a field is not a function of the coordinates.
@@ -90,15 +101,30 @@ def compiled(equations: Mapping[str, sympy.Expr], coordinates: Sequence[sympy.Sy
     expressions = [_named(e, coordinates, names) for e in expressions]
     expressions = _collapsed(expressions, names)
     used = set().union(*(e.free_symbols for e in expressions)) if expressions else set()
-    derivatives = [s for s in names if s in used]
-    others = sorted((s for s in used if s not in names), key=str)
-    function = of_tensors([*others, *derivatives], expressions)
+    functions = given or {}
+    of_given = [s for s in names if s in used and names[s].field in functions]
+    derivatives = [s for s in names if s in used and names[s].field not in functions]
+    known = [_derivative(functions[names[s].field], names[s], coordinates) for s in of_given]
+    held = used.union(*(e.free_symbols for e in known))
+    others = sorted((s for s in held if s not in names), key=str)
     return Residuals(
         tuple(equations),
         tuple(names[s] for s in derivatives),
         tuple(s.name for s in others),
-        function,
+        of_tensors(others, known),
+        of_tensors([*others, *of_given, *derivatives], expressions),
     )
+
+
+def _derivative(
+    function: sympy.Expr, wanted: Wanted, coordinates: Sequence[sympy.Symbol]
+) -> sympy.Expr:
+    """A derivative of a given function."""
+    for coordinate, order in zip(coordinates, wanted.index, strict=True):
+        function = function.diff(coordinate, order, simplify=False)
+    if not wanted.axes:
+        return function
+    return sympy.Add(*(function.diff(coordinates[axis], 2, simplify=False) for axis in wanted.axes))
 
 
 def of_tensors(

@@ -3,6 +3,8 @@
     solution = solve(cavity, seconds=60)
     print(solution.errors(ghia))
     u = solution.evaluate({"u": u}, {"x": xs, "y": ys})["u"]
+    rate = solution.quantity(integral(u, on=line((0.5, 0), (0.5, 1))))
+    solution.save("runs/cavity")
 
 This is the trainer that `ansatz train` uses; a recipe (`ansatz.pde.recipes.solved`) makes the same
 problem a command. By default a network of 1,347 parameters is solved for by a quasi-Newton method
@@ -14,6 +16,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +27,9 @@ from ansatz.pde.collocation import collocation
 from ansatz.pde.networks import Network
 from ansatz.pde.objective import MeanSquares
 from ansatz.pde.problem import Problem
+from ansatz.pde.quantities import Number, Quantity, quantity
+from ansatz.pde.sampling import Sampling
+from ansatz.pde.saving import load_trial, save_trial
 from ansatz.pde.symbols import Expression
 from ansatz.pde.trial import Trial, TrialConfig, Way, everywhere
 from ansatz.pde.truth import Truth, errors, kinds
@@ -48,7 +54,6 @@ FIRST_ORDER = TrainConfig(
     steps=20_000, optimizer="soap", learning_rate=3e-3, final_rate=0.01, warmup_steps=200
 )
 """For larger networks, with new points in every step."""
-RENEW = {"ssbroyden": 500}
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class Solution:
             for name, array in zip(names, arrays, strict=True)
         }
         found = everywhere(self.trial.evaluation(expressions), known)
-        return {name: values.double().numpy().reshape(shape) for name, values in found.items()}
+        return {n: values.double().numpy().reshape(shape) for n, values in found.items()}
 
     @property
     def coefficients(self) -> dict[str, float]:
@@ -106,6 +111,50 @@ class Solution:
         )
         return {kind: errors(truth, found, names) for kind, names in kinds(truth)}
 
+    def quantity(self, wanted: Quantity, at: Mapping[str, float] | None = None) -> Number:
+        """A number that follows from the solution, with the error of its quadrature.
+
+        Args:
+            wanted: From `integral`, `average`, `difference` or `found`.
+            at: Values of time and parameters that `wanted` does not fix, by name.
+
+        Raises:
+            LookupError: If such a value is missing, or an expression holds a stranger.
+            ValueError: If there are no points where the number is sought.
+        """
+        return quantity(wanted, self.problem, self.trial, at or {})
+
+    def save(self, folder: Path | str) -> None:
+        """Write the solution, for `restore` and for `checkpoint=FOLDER` of the commands.
+
+        Args:
+            folder: Made if it is not there. A solution in it is replaced.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        about = {"loss": self.loss, "steps": self.steps, "seconds": self.seconds}
+        save_trial(Path(folder), self.trial, about)
+
+
+def restore(problem: Problem, folder: Path | str) -> Solution:
+    """Read a solution that was saved, or the end of a run of `ansatz train`.
+
+    Args:
+        problem: That was solved; numbers of points and weights may be others.
+        folder: Of the solution.
+
+    Returns:
+        The solution. Of a run of `ansatz train`, loss and seconds are not a number.
+
+    Raises:
+        FileNotFoundError: If the folder holds none.
+        ValueError: If it holds that of another problem, or the weights are damaged.
+    """
+    trial, about = load_trial(Path(folder), problem)
+    loss, seconds = (float(about.get(name, "nan")) for name in ("loss", "seconds"))
+    return Solution(trial, problem, loss, about["steps"], seconds)
+
 
 def solve(
     problem: Problem,
@@ -113,9 +162,10 @@ def solve(
     network: Network = SMALL,
     derivatives: Way = "taylor",
     train: TrainConfig = QUASI_NEWTON,
-    renew: int | None = None,
+    sampling: Sampling | None = None,
     seconds: float | None = None,
     objective: MeanSquares | None = None,
+    begin: Trial | None = None,
 ) -> Solution:
     """Train a network until it fulfills the conditions of a problem.
 
@@ -124,9 +174,10 @@ def solve(
         network: Its shape.
         derivatives: How they are computed.
         train: How training goes.
-        renew: Steps for which collocation points stay; 500 for a quasi-Newton method, else 1.
+        sampling: How collocation points are chosen and terms weighted.
         seconds: Wall-clock time after which training ends, if its steps have not.
         objective: The loss.
+        begin: A solution with such a network, whose weights are the first; fresh ones otherwise.
 
     Returns:
         The solution.
@@ -142,9 +193,10 @@ def solve(
         )
     torch.manual_seed(train.seed)
     trial = TrialConfig(problem, network, derivatives).build()
-    points = collocation(
-        problem, train.batch_size, RENEW.get(train.optimizer, 1) if renew is None else renew
-    )
+    if begin is not None:
+        trial.load_state_dict(begin.state_dict())
+    suited = (sampling or Sampling()).suited(train.optimizer)
+    points = collocation(problem, train.batch_size, suited)
     began, cpu = time.monotonic(), time.process_time()
     with process_group() as world:
         for step in fit(trial, loss, points, train, world=world):
@@ -152,4 +204,6 @@ def solve(
                 log.info("step %d: loss %.3e", step.number, step.reading["loss"])
             if seconds is not None and time.monotonic() - began > seconds:
                 break
-    return Solution(trial.eval(), problem, step.loss(), step.number, time.process_time() - cpu)
+    return Solution(
+        trial.eval().cpu(), problem, step.loss(), step.number, time.process_time() - cpu
+    )

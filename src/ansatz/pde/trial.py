@@ -66,6 +66,7 @@ class Trial(nn.Module):
     """A trial solution of a problem.
 
     Attributes:
+        config: What it is a solution of.
         network: From inputs to the outputs of the problem.
         coefficients: Unknown numbers by name.
     """
@@ -80,7 +81,7 @@ class Trial(nn.Module):
                 for s, start in problem.coefficients.items()
             }
         )
-        self._config = config
+        self.config = config
         self._outputs = {name: column for column, name in enumerate(problem.outputs)}
         self._equations = problem.residuals
         self._layouts = {name: layout(problem, name) for name in problem.conditions}
@@ -95,7 +96,7 @@ class Trial(nn.Module):
         """
         found: dict[str, Tensor] = {}
         tables = {name: points.to(self.dtype) for name, points in batch.items()}
-        inputs = len(self._config.problem.inputs)
+        inputs = len(self.config.problem.inputs)
         for group in self._groups:
             points = torch.cat([tables[name][:, :inputs] for name in group.names])
             values = group.derivatives(self.network, points)
@@ -139,7 +140,7 @@ class Trial(nn.Module):
 
     def evaluation(self, expressions: Mapping[str, Expression]) -> Evaluation:
         """`evaluate` for expressions that are asked for many times: they are compiled once."""
-        problem = self._config.problem
+        problem = self.config.problem
         function = problem.function(expressions)
         (group,) = self._grouped({"": function})
 
@@ -158,7 +159,7 @@ class Trial(nn.Module):
 
     def _grouped(self, equations: Mapping[str, Residuals]) -> list[Together]:
         """Conditions by the rows that their jets need."""
-        dimensions = len(self._config.problem.coordinates)
+        dimensions = len(self.config.problem.coordinates)
         groups: dict[Rows, list[str]] = {}
         for name, function in equations.items():
             groups.setdefault(rows_for(function.wanted, dimensions), []).append(name)
@@ -170,9 +171,9 @@ class Trial(nn.Module):
 
     def _way(self, wanted: Sequence[Wanted], dimensions: int) -> Derivatives:
         sought = Sought(tuple(wanted), self._outputs, dimensions)
-        if self._config.derivatives == "mfd":
-            return finite(sought, self._config.mfd_step)
-        return {"taylor": taylor, "autodiff": autodiff}[self._config.derivatives](sought)
+        if self.config.derivatives == "mfd":
+            return finite(sought, self.config.mfd_step)
+        return {"taylor": taylor, "autodiff": autodiff}[self.config.derivatives](sought)
 
 
 def everywhere(evaluate: Evaluation, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -182,7 +183,7 @@ def everywhere(evaluate: Evaluation, known: Mapping[str, Tensor]) -> dict[str, T
     with torch.no_grad():
         for chunk in zip(*chunks.values(), strict=True):
             for name, values in evaluate(dict(zip(chunks, chunk, strict=True))).items():
-                parts.setdefault(name, []).append(values)
+                parts.setdefault(name, []).append(values.detach())
     return {name: torch.cat(values) for name, values in parts.items()}
 
 
@@ -190,4 +191,5 @@ def box_of(problem: Problem) -> Box:
     """The ranges of all inputs of a problem's network."""
     low, high = problem.bounds
     periodic = tuple(problem.inputs.index(s.name) for s in problem.periodic)
-    return Box(low, high, len(problem.outputs), periodic)
+    waves = tuple((problem.inputs.index(s.name), length) for s, length in problem.waves.items())
+    return Box(low, high, len(problem.outputs), periodic, waves)

@@ -83,10 +83,12 @@ class Training:
 
     def _fetch(self, batches: Batches, index: int) -> list[Batch]:
         """The batches of a step on the device; those that the step before had are not copied."""
-        world, micros = self._world, self._config.accumulate
+        world, seed, micros = self._world, self._config.seed, self._config.accumulate
+        # The batch of the step before a resumed run is that of the run before.
+        since = self.first if index >= self.first else 0
         for micro in range(micros):
-            place = Position(self._config.seed, index, micro, micros, world.rank, world.ranks)
-            batch = batches(place)
+            place = Position(seed, index, micro, micros, world.rank, world.ranks, since)
+            batch = batches(place, self.step.state.model)
             if micro not in self._copies or self._copies[micro][0] is not batch:
                 self._copies[micro] = batch, _to_device(batch, self.step.state.rng.device)
         return [self._copies[micro][1] for micro in range(micros)]
@@ -166,8 +168,8 @@ def fit(
     Args:
         model: The network; it is trained in place.
         objective: What a step minimizes.
-        batches: From a position of the run to a batch on the host. It may depend on nothing but
-            the position, or a resumed run sees other data.
+        batches: From a position of the run, and the model there, to a batch on the host. It may
+            depend on nothing else, or a resumed run sees other data.
         config: How.
         folder: Of the run; if it holds checkpoints, training goes on from the newest.
         device: Where; by default a GPU if there is one.

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ansatz.core.recipe import Loss, Objective, Precision
+from ansatz.trainer.products import float32_products
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 TENSOR_CORES_WITH_TF32 = (8, 0)  # compute capability of Ampere
@@ -94,7 +95,9 @@ class Arithmetic:
 
     @property
     def _matmul(self) -> str:
-        return "high" if self.uses_tf32 else "highest"
+        if self.uses_tf32:
+            return "high"
+        return float32_products() if self.device.type == "cpu" else "highest"
 
 
 def arithmetic(precision: Precision, device: torch.device) -> Arithmetic:
@@ -121,7 +124,9 @@ def arithmetic(precision: Precision, device: torch.device) -> Arithmetic:
         note = "fp64: float64 throughout, weights included"
         return Arithmetic(device, None, False, note, torch.float64)
     if precision == "fp32":
-        return Arithmetic(device, None, False, "fp32: float32 throughout")
+        by = device.type == "cpu" and float32_products() == "medium"
+        note = "fp32: float32 throughout" + (", products in oneDNN" if by else "")
+        return Arithmetic(device, None, False, note)
     return Arithmetic(device, AUTOCAST[precision], False, _autocast_note(precision, device))
 
 
@@ -141,4 +146,5 @@ def _autocast_note(precision: Precision, device: torch.device) -> str:
     else:
         how = "rounding is that of float16, speed is not: for tests of accuracy on a processor"
     scale = ", gradients scaled" if precision == "fp16" else ""
-    return f"{precision}: autocast, weights in float32{scale}; {how}"
+    name = "bfloat16" if precision == "bf16" else "float16"
+    return f"{precision}: products in {name}, weights kept in float32{scale}; {how}"

@@ -94,7 +94,7 @@ class Angles:
         """Angles in the order of the position."""
         arrays = Store(store).load(f"angles_{split}")
 
-        def batch(position: Position) -> dict[str, Tensor]:
+        def batch(position: Position, model: nn.Module) -> dict[str, Tensor]:
             chosen = position.indices(len(arrays["angle"]), batch_size)
             return {name: torch.tensor(a[chosen]).float() for name, a in arrays.items()}
 

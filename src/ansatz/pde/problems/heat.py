@@ -7,8 +7,8 @@ from ansatz.core.recipe import Recipe
 from ansatz.pde import exact as known
 from ansatz.pde.conditions import Inside, Measured
 from ansatz.pde.equations import heat, poisson
-from ansatz.pde.predictor import found
 from ansatz.pde.problem import Problem
+from ansatz.pde.quantities import found
 from ansatz.pde.recipes import solved
 from ansatz.pde.shapes import interval, rectangle
 from ansatz.pde.symbols import coordinates, fields
