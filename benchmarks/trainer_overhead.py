@@ -64,7 +64,7 @@ def by_fit(batches: list[dict[str, Tensor]]) -> Iterator[Step]:
     def objective(model: nn.Module, batch: dict[str, Tensor], rng: torch.Generator) -> Loss:
         return Loss(nn.functional.mse_loss(model(batch["x"]), batch["y"]))
 
-    def batch_at(position: Position) -> dict[str, Tensor]:
+    def batch_at(position: Position, model: nn.Module) -> dict[str, Tensor]:
         return batches[position.step % len(batches)]
 
     return fit(network(), objective, batch_at, CONFIG, device=CPU)

@@ -4,7 +4,7 @@ import torch
 from small_cars import brick, lopsided
 from solids_by_formula import box
 
-from ansatz.aero.body import LONGEST, measure, reflected
+from ansatz.aero.body import LONGEST, measure, reflected, wetted_cells
 from ansatz.aero.geometry.parametric import car_solids, sample_car
 from ansatz.mesh.solids import area_vectors, inside, merged
 from ansatz.mesh.stl import Solid
@@ -69,6 +69,25 @@ def test_the_cells_of_a_closed_car_enclose_it(car_body):
     # Above the ground the wheels are open: what is missing are flat faces with n = (0, 0, ±1).
     vectors = (car_body.cells.normals * car_body.cells.areas[:, None]).sum(0)
     assert vectors[:2].abs().max() < 2e-3 * total_area(car_body)
+
+
+def test_cells_of_two_lengths_are_those_of_either_alone():
+    solids = with_block()
+    together = wetted_cells(solids, 0.0, 0.3, 0.17)
+    for longest, (both, parents) in zip((0.3, 0.17), together, strict=True):
+        ((alone, own),) = wetted_cells(solids, 0.0, longest)
+        assert torch.equal(both.centers, alone.centers)
+        np.testing.assert_array_equal(parents, own)
+    assert len(together[0][0]) < len(together[1][0])
+
+
+def test_triangles_without_area_are_no_cells():
+    line = np.float32([[[1, 0, 2], [1.1, 0, 2], [1.2, 0, 2]]])
+    solids = [*brick(), Solid("line", line)]
+    ((cells, parents),) = wetted_cells(solids, 0.0, 0.3)
+    ((plain, own),) = wetted_cells(brick(), 0.0, 0.3)
+    assert torch.equal(cells.centers, plain.centers)
+    np.testing.assert_array_equal(parents, own)
 
 
 # ------------------------------------------------------------------------------ what a file says

@@ -58,6 +58,22 @@ def test_an_ensemble_answers_with_the_mean_of_its_members(predictor, encoded, ou
     assert outputs["asked_deviation"].max() > 0
 
 
+def test_features_of_the_anchors_are_computed_once_for_all_members(
+    predictor, car_file, monkeypatch
+):
+    seen, features = [], evaluation.features
+
+    def counted(tensors, side, points, normals):
+        seen.append(points)
+        return features(tensors, side, points, normals)
+
+    monkeypatch.setattr(evaluation, "features", counted)
+    tensors = predictor.encode(CarRequest(car_file)).tensors
+    evaluate(predictor.model, tensors)
+    assert len(predictor.model.members) > 1
+    assert sum(points is tensors["half0_points"] for points in seen) == 1
+
+
 def test_the_order_of_the_cells_does_not_matter(predictor, car_file, cells, outputs):
     backwards = cells[torch.arange(len(cells) - 1, -1, -1)]
     again = predictor.forward(predictor.encode(CarRequest(car_file, cells=backwards)).tensors)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from solids_by_formula import sphere, torus
 
-from ansatz.aero.thinning import along_curve, drawn_evenly, thin
+from ansatz.aero.thinning import BITS, along_curve, drawn_evenly, thin
 from ansatz.mesh.solids import area_vectors, subdivide
 
 
@@ -79,3 +79,13 @@ def test_too_few_cells_for_the_integrals_are_refused():
     peak[along_curve(centers)[0]] = 1.0  # not among the drawn
     with pytest.raises(ValueError, match="8 of 3996 cells are too few"):
         thin(centers, areas, (normals, normals**3, centers**3, peak), 8)
+
+
+def test_the_bits_of_the_axes_take_turns_along_the_curve():
+    steps = np.random.default_rng(0).integers(0, 2**BITS, (500, 3))
+    steps[:2] = [[0, 0, 0], [2**BITS - 1] * 3]  # so that the steps of the curve are these
+    bits = [[f"{place:0{BITS}b}" for place in step] for step in steps.tolist()]
+    turns = ["".join(z + y + x for x, y, z in zip(*row, strict=True)) for row in bits]
+    places = [int(turn, 2) for turn in turns]
+    expected = np.argsort(places, kind="stable")
+    np.testing.assert_array_equal(along_curve(steps.astype(np.float64)), expected)

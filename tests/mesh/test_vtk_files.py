@@ -7,6 +7,7 @@ import pytest
 
 from ansatz.mesh.vtkpoints import add_point_data, read_points
 from ansatz.mesh.vtkwrite import write_grid, write_points, write_series
+from ansatz.mesh.vtkxml import tags
 
 RNG = np.random.default_rng(0)
 
@@ -140,9 +141,14 @@ def test_fields_are_added_to_a_mesh_and_the_rest_stays(
     assert found.GetNumberOfCells() == 2
     assert found.GetCellType(1) == vtk.VTK_TETRA
     assert found.GetCellData().GetArray("U").GetTuple(1) == (3.0, 4.0, 5.0)
-    # This package reads what it has added.
+    # This package reads what it has added, and adds to it without giving a name twice.
     _, again = read_points(tmp_path / "b.vtu", ("velocity",))
     np.testing.assert_array_equal(again["velocity"], velocity)
+    add_point_data(tmp_path / "b.vtu", tmp_path / "c.vtu", {"p": 2 * new["p"]})
+    last = "p_predicted" if bare else "p_predicted_predicted"
+    _, thrice = read_points(tmp_path / "c.vtu", ("p", last))
+    np.testing.assert_array_equal(thrice[last], 2 * new["p"])
+    np.testing.assert_array_equal(thrice["p"], new["p"] if bare else np.arange(5.0))
 
 
 def test_fields_are_shared_among_the_pieces_of_a_mesh(tmp_path, vtk):
@@ -166,6 +172,13 @@ def test_fields_are_shared_among_the_pieces_of_a_mesh(tmp_path, vtk):
     assert read(vtk, "vtkXMLUnstructuredGridReader", tmp_path / "b.vtu").GetNumberOfPoints() == 3
 
 
+@pytest.mark.parametrize("text", ["<!--", "<a ", "<a'\"", "<a '\"<a '\""])
+def test_no_file_takes_longer_to_scan_than_its_length(text):
+    # Tags and comments that never end: each was searched up to the end of the file, for minutes.
+    content = text.encode() * 30_000
+    assert not list(tags(content, len(content)))
+
+
 def test_meshes_that_cannot_be_read_are_refused(tmp_path):
     def piece(count, body):
         (tmp_path / "a.vtp").write_text(
@@ -185,6 +198,12 @@ def test_meshes_that_cannot_be_read_are_refused(tmp_path):
         read_points(piece(1, body))
     with pytest.raises(ValueError, match="has no points"):
         read_points(piece(0, body))
+    (tmp_path / "a.vtp").write_text((tmp_path / "a.vtp").read_text().replace("NumberOfPoints", "N"))
+    with pytest.raises(ValueError, match="has no points"):
+        read_points(tmp_path / "a.vtp")
+    plane = '<Points><DataArray type="Float64" NumberOfComponents="2">0 1</DataArray></Points>'
+    with pytest.raises(ValueError, match=r"points of shape \(1, 2\), expected \(1, 3\)"):
+        read_points(piece(1, plane))
     (tmp_path / "a.vtu").write_text('<VTKFile type="PolyData"></VTKFile>')
     with pytest.raises(ValueError, match="expected type UnstructuredGrid"):
         read_points(tmp_path / "a.vtu")

@@ -143,6 +143,7 @@ def test_an_integral_leaves_out_what_is_not_in_the_fluid():
             r"the definition of u\(x, y\) holds v",
         ),
         (lambda: pde.Problem((u,), {"c": 1}, periodic=(t,)), "t is periodic, or has waves"),
+        (lambda: pde.Problem((u,), {"a: b": 1}), "has a colon and a space in its name"),
         (lambda: pde.Measured({x: np.zeros(3)}, {u: np.zeros(4)}), "arrays of one length"),
         (lambda: pde.Measured({x: np.zeros(1)}, {u: np.array([np.nan])}), "not finite"),
     ],

@@ -103,6 +103,9 @@ def test_a_coefficient_that_was_found_has_no_error_of_quadrature(exact_solution)
     number = solution.quantity(found("kappa"))
     assert number.value == pytest.approx(0.3, rel=1e-6)
     assert number.error is None
+    assert solution.quantity(difference(found("kappa"), found("kappa"))).error is None
+    mixed = solution.quantity(difference(average(u, on=CHANNEL), found("kappa")))
+    assert mixed.error == solution.quantity(average(u, on=CHANNEL)).error
     with pytest.raises(LookupError, match="unknown coefficient 'kapa'; did you mean 'kappa'"):
         solution.quantity(found("kapa"))
 
@@ -112,6 +115,8 @@ def test_a_place_is_asked_for_once(poiseuille):
         integral(u)
     with pytest.raises(ValueError, match="on=shape for its boundary, or inside=shape"):
         integral(u, on=CHANNEL, inside=CHANNEL)
+    with pytest.raises(ValueError, match="x is a coordinate of space, and `at` gives times"):
+        poiseuille.quantity(integral(u, inside=CHANNEL, at={x: 0.5}))
     with pytest.raises(ValueError, match=r"no points of .* where x > 5"):
         poiseuille.quantity(integral(u, on=CHANNEL, where=x > 5))
 
@@ -120,3 +125,4 @@ def test_a_number_is_written_to_the_digits_that_it_has():
     assert str(Number(1.23456789, 1.2e-4)) == "1.23457 ± 1.2e-04"
     assert str(Number(0.3)) == "0.3"
     assert str(Number(2.5, 0.0)) == "2.5 ± 0"
+    assert str(Number(2.5, float("nan"))) == "2.5 ± nan"

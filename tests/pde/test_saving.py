@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from ansatz import pde, verbs
 from ansatz.core import catalog
@@ -79,6 +79,17 @@ def test_a_folder_without_a_whole_solution_is_refused(solution, tmp_path, monkey
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-8])
     with pytest.raises(ValueError, match="or is damaged"):
+        restore(problem(), tmp_path)
+    save_file({}, weights)
+    with pytest.raises(ValueError, match="does not fit the network"):
+        restore(problem(), tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", "{torn", '{"recipe": null}'])
+def test_a_provenance_that_is_none_is_named(solution, tmp_path, text):
+    solution.save(tmp_path)
+    (tmp_path / "provenance.json").write_text(text)
+    with pytest.raises(ValueError, match=r"provenance\.json is damaged, or of something else than"):
         restore(problem(), tmp_path)
 
 

@@ -142,3 +142,5 @@ def test_training_goes_on_from_another_solution():
     # The same points, and a step that makes nothing worse.
     assert more.loss <= 1.01 * first.loss
     assert fresh.loss > 100 * first.loss
+    with pytest.raises(ValueError, match=r"`begin` has another network, .*width="):
+        pde.solve(problem, train=budget(1), begin=first.trial)

@@ -10,7 +10,8 @@ import torch
 from ansatz import pde
 from ansatz.pde import exact
 from ansatz.pde.trial import TrialConfig
-from ansatz.pde.windows import solve_in_windows, window_of
+from ansatz.pde.window import window_of
+from ansatz.pde.windows import solve_in_windows
 
 x, t = pde.coordinates("x t")
 (u,) = pde.fields("u", x, t)
@@ -194,6 +195,14 @@ def test_edges_may_be_chosen_and_time_is_shared():
     assert all(0 < part.steps < 100_000 for part in found.parts)
 
 
+def test_the_last_time_may_be_rounded_and_no_input_is_missing(cooled):
+    end = {"x": 0.5, "t": np.nextafter(np.float32(2), np.float32(3))}
+    exact = cooled.evaluate({"u": u}, {"x": 0.5, "t": 2.0})["u"]
+    np.testing.assert_allclose(cooled.evaluate({"u": u}, end)["u"], exact, rtol=1e-4)
+    with pytest.raises(LookupError, match="the place has x and lacks t"):
+        cooled.evaluate({"u": u}, {"x": 0.5})
+
+
 @pytest.mark.parametrize(
     ("windows", "message"),
     [
@@ -202,6 +211,7 @@ def test_edges_may_be_chosen_and_time_is_shared():
         ([0.5, 1, 2], "must rise from 0 to 2"),
         ([0, 1.5, 1, 2], "must rise from 0 to 2"),
         ([], "must rise from 0 to 2"),
+        ([0, np.nan, 2], "must rise from 0 to 2"),
     ],
 )
 def test_windows_outside_of_the_range_of_time_are_refused(windows, message):
@@ -213,6 +223,26 @@ def test_a_problem_without_a_start_has_no_windows():
     later = pde.Inside(ROD, {u: 0}, at={t: 0.1})
     with pytest.raises(ValueError, match="no condition holds at t = 0, so that a window would"):
         solve_in_windows(rod(start=later), t)
+
+
+def test_a_start_by_definition_would_be_lost():
+    # The first window begins with sin πx, and later ones with anything.
+    raw = sympy.Function("raw", real=True)(x, t)
+    made = {u: sympy.sin(sympy.pi * x) + t * raw}
+    start = pde.Inside(ROD, {"other": raw - 1}, at={t: 0})
+    with pytest.raises(ValueError, match=r"u\(x, t\) starts by its definition, so that a window"):
+        solve_in_windows(replace(rod(start=start), definitions=made), t)
+    # What only holds on the boundary says nothing of the start.
+    kept = replace(rod(), definitions={u: x * (1 - x) * raw})
+    solve_in_windows(kept, t, 1, network=TINY, train=budget(1))
+
+
+def test_a_start_in_fractions_is_a_start():
+    tenth = sympy.Rational(1, 10)
+    start = pde.Inside(ROD, {u: 1}, at={t: tenth})
+    problem = replace(rod(start=start), ranges={t: (0.1, 2)})
+    later = window_of(problem, t, (1.0, 2.0), known(x, {t: (0, 1)}))
+    assert set(drawn(later, "start")["t"]) == {1.0}
 
 
 def test_a_problem_with_an_unknown_number_has_no_windows():

@@ -112,14 +112,16 @@ def measure(solids: Sequence[Solid], units: str = "auto") -> Body:
         solids = completed(solids, SEAM * found.width)
         notes += ("only half of the body was given: it was mirrored at y = 0",)
     triangles = merged(solids)
-    cells, parents = wetted_cells(solids, found.ground, LONGEST * found.length)
+    (cells, parents), (sample, _) = wetted_cells(
+        solids, found.ground, LONGEST * found.length, SAMPLE * found.length
+    )
     if not len(cells):
         raise ValueError("no part of the geometry is above the ground and outside of the others")
     return Body(
         triangles=triangles,
         cells=cells,
         parents=parents,
-        sample=wetted_cells(solids, found.ground, SAMPLE * found.length)[0],
+        sample=sample,
         frame=BodyFrame(found.nose, found.length, found.width, found.height, found.ground),
         frontal_area=frontal_area(solids, found.ground),
         front_axle=found.front_axle,
@@ -161,40 +163,60 @@ def reflected(solid: Solid) -> Solid:
 
 
 def wetted_cells(
-    solids: Sequence[Solid], ground: float, longest: float
-) -> tuple[Surface, NDArray[np.intp]]:
+    solids: Sequence[Solid], ground: float, *lengths: float
+) -> list[tuple[Surface, NDArray[np.intp]]]:
     """Cut solids into cells and keep those that the air touches.
 
     Args:
         solids: In meters.
         ground: Its height; what lies below is dropped, as the sunk part of a wheel.
-        longest: Edge of a cell, m.
+        lengths: Edges of cells, m: the solids are cut once for each.
 
     Returns:
-        The cells, and for each the index of its triangle among those of all solids in turn.
+        For each length the cells, and for each cell the index of its triangle among those of all
+        solids in turn.
     """
-    surfaces, parents, first = [], [], 0
-    boxes = [extent(solid.triangles) for solid in solids]
+    triangles = merged(solids)
+    owners = np.repeat(np.arange(len(solids)), [len(solid.triangles) for solid in solids])
+    cuts = [subdivide(triangles, longest) for longest in lengths]
+    centers = [middles(pieces) for pieces, _ in cuts]
+    wet = [places[2] > ground for places in centers]
     for number, solid in enumerate(solids):
-        pieces, parent = subdivide(solid.triangles, longest)
-        surface = triangle_surface(torch.from_numpy(np.ascontiguousarray(pieces)))
-        centers = surface.centers.numpy()
-        wet = (centers[:, 2] > ground) & (surface.areas.numpy() > 0)
-        for other, (low, high) in enumerate(boxes):
-            if other == number or (low > boxes[number][1]).any() or (high < boxes[number][0]).any():
-                continue
-            wet[wet] = ~inside(solids[other].triangles, centers[wet])
-        kept = np.flatnonzero(wet)
-        surfaces.append(surface[torch.from_numpy(kept)])
-        parents.append(parent[kept] + first)
-        first += len(solid.triangles)
-    return joined(surfaces), np.concatenate(parents)
+        box = extent(solid.triangles)
+        near = [
+            np.flatnonzero(flags & (owners != number)[parents] & within(places, box))
+            for flags, (_, parents), places in zip(wet, cuts, centers, strict=True)
+        ]
+        # All lengths at once: what a search costs is the solid more than the points.
+        points = [places[:, index] for places, index in zip(centers, near, strict=True)]
+        hidden = inside(solid.triangles, np.concatenate(points, axis=1).T)
+        ends = np.cumsum([len(index) for index in near])[:-1]
+        for flags, index, part in zip(wet, near, np.split(hidden, ends), strict=True):
+            flags[index] = ~part
+    return [surface_of_wet(*cut, flags) for cut, flags in zip(cuts, wet, strict=True)]
 
 
-def joined(surfaces: Sequence[Surface]) -> Surface:
-    """Surfaces as one."""
-    return Surface(
-        torch.cat([s.centers for s in surfaces]),
-        torch.cat([s.normals for s in surfaces]),
-        torch.cat([s.areas for s in surfaces]),
-    )
+def middles(triangles: Triangles) -> NDArray[np.float32]:
+    """Centers of triangles, axes first, shape (3, n), as `triangle_surface` has them."""
+    first, second, third = triangles.transpose(1, 2, 0).astype(np.float64, order="C")
+    centers: NDArray[np.float32] = ((first + second + third) / 3).astype(np.float32)
+    return centers
+
+
+def within(places: NDArray[np.float32], box: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which places, shape (3, n), are between the smallest and largest coordinates of a box."""
+    found = np.ones(places.shape[1], np.bool_)
+    for values, low, high in zip(places, *box, strict=True):
+        found &= (values >= low) & (values <= high)
+    return found
+
+
+def surface_of_wet(
+    pieces: Triangles, parents: NDArray[np.intp], wet: NDArray[np.bool_]
+) -> tuple[Surface, NDArray[np.intp]]:
+    """The wet pieces that have an area as a surface, and their parents."""
+    found, parents = triangle_surface(torch.from_numpy(pieces[wet])), parents[wet]
+    held = found.areas > 0
+    if held.all():
+        return found, parents
+    return found[held], parents[held.numpy()]

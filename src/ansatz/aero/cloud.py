@@ -75,25 +75,29 @@ class Pyramid:
 
 
 def corners(
-    points: Float[Tensor, "n 3"], origin: Tensor, spacing: float, shape: tuple[int, int, int]
-) -> tuple[Tensor, Tensor]:
-    """The eight nodes around each point of a grid, as flat indices, and their trilinear weights.
+    places: Float[Tensor, "3 n"], shape: tuple[int, int, int]
+) -> tuple[Tensor, Float[Tensor, "2 2 2 n"]]:
+    """The eight nodes around each point of a grid, and their trilinear weights.
 
     Points outside the grid get weights of zero.
+
+    Args:
+        places: Of the points, in spacings from node (0, 0, 0).
+        shape: Of the grid, in nodes.
+
+    Returns:
+        The nodes as flat indices, int32, shape (n, 8), and the weights.
     """
-    # Axes first: each step is then one pass over contiguous numbers.
-    place = ((points - origin) / spacing).T.contiguous()
-    last = torch.tensor(shape, device=points.device)[:, None] - 1
-    inside = ((place >= 0) & (place <= last)).all(0)
-    low = torch.minimum(place.floor().clamp_min(0), last - 1)
-    above = place - low
+    last = torch.tensor(shape, device=places.device)[:, None] - 1
+    inside = ((places >= 0) & (places <= last)).all(0)
+    low = torch.minimum(places.floor().clamp_min(0), last - 1)
+    above = places - low
     x, y, z = torch.stack([1 - above, above], 1)
     weights = (inside * x)[:, None, None] * y[:, None] * z
-    i, j, k = low.long()
-    steps = torch.arange(2, device=points.device)
+    i, j, k = low.int()
+    steps = torch.arange(2, dtype=torch.int32, device=places.device)
     offsets = (steps[:, None, None] * shape[1] + steps[:, None]) * shape[2] + steps
-    flat = ((i * shape[1] + j) * shape[2] + k)[:, None] + offsets.flatten()
-    return flat, weights.flatten(0, 2).T
+    return ((i * shape[1] + j) * shape[2] + k)[:, None] + offsets.flatten(), weights
 
 
 def splat(cells: Surface) -> Pyramid:
@@ -108,20 +112,23 @@ def splat(cells: Surface) -> Pyramid:
     whole = cells.mirrored()
     moments = torch.cat([torch.ones(len(whole), 1), whole.normals, whole.centers], 1)
     moments = moments * whole.areas[:, None]
+    # Axes first: each step is then one pass over contiguous numbers.
+    centers = whole.centers.T.contiguous()
     grids, origins = [], []
     for spacing in RADII:
-        near = whole.centers[:, 1] > -2 * spacing
-        points, values = whole.centers[near], moments[near]
-        origin = points.amin(0) - 1.5 * spacing
-        counts = ((points.amax(0) - origin) / spacing + 2.5).long() + 1
+        near = torch.nonzero(centers[1] > -2 * spacing).squeeze(1)
+        points = centers.index_select(1, near)
+        origin = points.amin(1) - 1.5 * spacing
+        counts = ((points.amax(1) - origin) / spacing + 2.5).long() + 1
         shape = (int(counts[0]), int(counts[1]), int(counts[2]))
-        flat, weights = corners(points, origin, spacing, shape)
+        flat, weights = corners((points - origin[:, None]) / spacing, shape)
         # A column per cell: eight nodes each, so that nothing is copied or sorted.
-        starts = np.arange(0, flat.numel() + 1, 8)
+        starts = np.arange(0, flat.numel() + 1, 8, dtype=np.int32)
         share = csc_array(
-            (weights.numpy().ravel(), flat.numpy().ravel(), starts), (math.prod(shape), len(flat))
+            (weights.flatten(0, 2).T.numpy().ravel(), flat.numpy().ravel(), starts),
+            (math.prod(shape), len(near)),
         )
-        grid = torch.from_numpy(share @ values.numpy())
+        grid = torch.from_numpy(share @ moments[near].numpy())
         grids.append(grid.reshape(*shape, MOMENTS))
         origins.append(origin)
     return Pyramid(tuple(grids), tuple(origins))
@@ -142,11 +149,10 @@ def local_features(pyramid: Pyramid, points: Float[Tensor, "n 3"]) -> Float[Tens
     found = []
     for grid, origin, spacing in zip(pyramid.grids, pyramid.origins, RADII, strict=True):
         shape = (grid.shape[0], grid.shape[1], grid.shape[2])
-        flat, weights = corners(half, origin, spacing, shape)
+        flat, weights = corners(((half - origin) / spacing).T.contiguous(), shape)
         # One weighted sum of rows: what is gathered is never written down.
-        sums = embedding_bag(
-            flat, grid.reshape(-1, MOMENTS), mode="sum", per_sample_weights=weights.contiguous()
-        )
+        shares = weights.flatten(0, 2).T.contiguous()
+        sums = embedding_bag(flat, grid.reshape(-1, MOMENTS), mode="sum", per_sample_weights=shares)
         area = sums[:, :1].clamp_min(1e-12)
         here = (sums[:, :1] > 1e-9).float()
         density = torch.log1p(sums[:, :1] / spacing**2)

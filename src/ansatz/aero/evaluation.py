@@ -45,7 +45,8 @@ def evaluate(model: DominoEnsemble, tensors: Tensors) -> Tensors:
     tensors = {name: values.to(device) for name, values in tensors.items()}
     members = [member for member in model.members if isinstance(member, DominoNet)]
     with torch.inference_mode():
-        slices = [encoded(member, tensors) for member in members]
+        halves = anchors(tensors)
+        slices = [[member.encode(*half) for half in halves] for member in members]
         fields = surface_fields(members, slices, tensors)
         out = {"cells": fields.mean(0), "cells_deviation": fields[..., 0].std(0, correction=0)}
         out |= integrals(fields, tensors)
@@ -57,16 +58,15 @@ def evaluate(model: DominoEnsemble, tensors: Tensors) -> Tensors:
     return {name: values.cpu() for name, values in out.items()}
 
 
-def encoded(member: DominoNet, tensors: Tensors) -> Slices:
-    """The slices of both halves, or of the one that stands for both."""
+def anchors(tensors: Tensors) -> list[tuple[Tensor, Tensor]]:
+    """Features and weights of the anchors of both halves, or of the one that stands for both."""
     found = []
     for side in range(2):
         name = f"half{side}"
-        if f"{name}_points" not in tensors:
-            continue
-        points = tensors[f"{name}_points"]
-        anchors = features(tensors, side, points, tensors[f"{name}_normals"])
-        found.append(member.encode(anchors[None], tensors[f"{name}_weights"][None]))
+        if f"{name}_points" in tensors:
+            points, normals = tensors[f"{name}_points"], tensors[f"{name}_normals"]
+            seen = features(tensors, side, points, normals)
+            found.append((seen[None], tensors[f"{name}_weights"][None]))
     return found
 
 

@@ -59,13 +59,16 @@ def fold(body: Body, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]
     scaled = body.frame.scaled(points * flip)
     turned = normals * flip
     sides = (signs < 0).long() * (0 if body.is_symmetric else 1)
-    rounded = torch.cat(
-        [(scaled / SAME).round(), (turned / SAME_NORMAL).round(), sides[:, None].float()], 1
-    ).long()
     # One odd multiplier per column makes rows one integer; a collision of two different points
-    # among n has the chance n²/2⁶⁵: one in a million for nine million points.
-    keys = (rounded.numpy() * (np.random.default_rng(0).integers(1, 2**62, 7) * 2 + 1)).sum(1)
-    _, first, source = np.unique(keys, return_index=True, return_inverse=True)
+    # among n has the chance n²/2⁶⁵: one in a million for nine million points. Column by column:
+    # seven of them at once would be half a gigabyte then.
+    factors = (np.random.default_rng(0).integers(1, 2**62, 7) * 2 + 1).tolist()
+    keys = sides * factors[6]
+    for column, factor in zip(scaled.T, factors[:3], strict=True):
+        keys += (column / SAME).round().long() * factor
+    for column, factor in zip(turned.T, factors[3:6], strict=True):
+        keys += (column / SAME_NORMAL).round().long() * factor
+    _, first, source = np.unique(keys.numpy(), return_index=True, return_inverse=True)
     index = torch.from_numpy(first)
     return Folded(
         scaled[index],

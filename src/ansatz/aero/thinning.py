@@ -66,11 +66,16 @@ def along_curve(centers: Reals) -> Indices:
     low = centers.min(axis=0)
     size = float(np.ptp(centers, axis=0).max()) or 1.0
     steps = ((centers - low) * ((2**BITS - 1) / size)).astype(np.uint32)
-    keys = np.zeros(len(centers), np.uint32)
-    for bit in range(BITS):
-        for axis in range(3):
-            keys |= (steps[:, axis] >> bit & 1) << (3 * bit + axis)
-    return np.argsort(keys, kind="stable")
+    x, y, z = (_spread(place) for place in steps.T.copy())
+    return np.argsort(x | y << 1 | z << 2, kind="stable")
+
+
+def _spread(places: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Numbers of ten bits with two zeros between any two bits."""
+    # Halves of what is together are moved apart, from five and five bits to one and one.
+    for shift, mask in ((16, 0x030000FF), (8, 0x0300F00F), (4, 0x030C30C3), (2, 0x09249249)):
+        places = (places | places << np.uint32(shift)) & np.uint32(mask)
+    return places
 
 
 def drawn_evenly(order: Indices, areas: Reals, count: int) -> Indices:

@@ -25,7 +25,8 @@ FACET = (
     b"facet normal # # # outer loop vertex # # # vertex # # # vertex # # # endloop endfacet"
 ).split()
 FIXED = [(i, word) for i, word in enumerate(FACET) if word != b"#"]
-BLOCK_BYTES = 1 << 22  # of text split at a time: words as Python objects take ten times as much
+# Of text split at a time: words as Python objects take ten times as much, and fit into a cache.
+BLOCK_BYTES = 1 << 17
 BLOCK_FACETS = 1 << 14
 
 

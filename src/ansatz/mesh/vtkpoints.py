@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ansatz.core.artifacts import atomic
 from ansatz.mesh.vtkwrite import element
-from ansatz.mesh.vtkxml import Array, VtkXml, content_of, decode, scan, tags
+from ansatz.mesh.vtkxml import Array, Piece, VtkXml, content_of, decode, scan, tags
 
 KINDS = {".vtp": "PolyData", ".vtu": "UnstructuredGrid"}
 PREDICTED = "_predicted"
@@ -40,11 +40,16 @@ def read_points(
     places: list[Array] = []
     found: dict[str, list[Array]] = {name: [] for name in arrays}
     for piece in file.pieces:
-        count = piece.counts["NumberOfPoints"]
+        count = _count(piece)
         points, data = piece.section("Points"), piece.section("PointData")
         if len(points) != 1:
             raise ValueError(f"{path.name} has a piece without points: is it truncated?")
-        places.append(decode(file, next(iter(points.values())), count).reshape(-1, 3))
+        place = decode(file, next(iter(points.values())), count)
+        if place.shape != (count, 3):
+            raise ValueError(
+                f"{path.name} has points of shape {place.shape}, expected ({count}, 3)"
+            )
+        places.append(place)
         for name in set(data) & set(found):
             found[name].append(decode(file, data[name], count))
     if not places or not sum(map(len, places)):
@@ -63,14 +68,14 @@ def add_point_data(source: Path, target: Path, data: Mapping[str, Array]) -> Non
         source: A `.vtu` or `.vtp` file.
         target: The file to write or replace.
         data: Fields, shape (n,) or (n, components), in the order of `read_points`. What has the
-            name of a field that is there gets `_predicted` behind it.
+            name of a field that is there gets `_predicted` behind it, as often as needed.
 
     Raises:
         ValueError: If the file is damaged.
     """
     file = _scanned(source)
     taken = {name for piece in file.pieces for name in piece.section("PointData")}
-    named = {f"{n}{PREDICTED}" if n in taken else n: values for n, values in data.items()}
+    named = {_free(name, taken): values for name, values in data.items()}
     with atomic(target) as part, part.open("wb") as out:
         done = 0
         for start, stop, text in _insertions(file, named):
@@ -84,6 +89,17 @@ def _scanned(path: Path) -> VtkXml:
     return scan(content_of(path), KINDS[path.suffix.lower()], path.name)
 
 
+def _count(piece: Piece) -> int:
+    """The number of points; none is what a piece without them may leave out."""
+    return piece.counts.get("NumberOfPoints", 0)
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += PREDICTED
+    return name
+
+
 def _insertions(file: VtkXml, data: Mapping[str, Array]) -> Iterator[tuple[int, int, bytes]]:
     """What to write in place of the bytes from one position to another, in order."""
     places: list[tuple[int, int]] = []  # ends of the tags of pieces, and of their point data
@@ -94,7 +110,7 @@ def _insertions(file: VtkXml, data: Mapping[str, Array]) -> Iterator[tuple[int, 
             places[-1] = (places[-1][0], end)
     first = 0
     for piece, (end, inner) in zip(file.pieces, places, strict=True):
-        rows = slice(first, first := first + piece.counts["NumberOfPoints"])
+        rows = slice(first, first := first + _count(piece))
         text = b"\n".join(_inline(file, name, values[rows]) for name, values in data.items())
         if not inner:
             yield end, end, b"\n<PointData>\n" + text + b"\n</PointData>"

@@ -46,8 +46,11 @@ SECTIONS = (
     "Points", "Cells", "Polys", "Verts", "Lines", "Strips", "CellData", "PointData", "FieldData",
 )  # fmt: skip
 
-# A comment, or a tag whose attributes may hold any character between their quotes.
-TAG = re.compile(rb"""<!--.*?-->|<(/?)(\w+)((?:[^>"']++|"[^"]*+"|'[^']*+')*+)>""", re.DOTALL)
+# A comment, or a tag whose attributes may hold any character but `<` between their quotes. Every
+# attempt ends at the next `<`, so that no file takes longer than its length.
+TAG = re.compile(
+    rb"""<!--.*?(?:-->|\Z)|<(/?)(\w+)((?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)>""", re.DOTALL
+)
 ATTRIBUTE = re.compile(r"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 

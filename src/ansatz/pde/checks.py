@@ -10,7 +10,16 @@ import numpy as np
 
 from ansatz.core.findings import Case, Figure, Finding, Section, Table
 from ansatz.pde.answer import FieldAnswer
-from ansatz.pde.painting import Map, Plane, comparison, curves, field_maps, maps, planes, varying
+from ansatz.pde.painting import (
+    Map,
+    Plane,
+    comparison,
+    curves,
+    field_maps,
+    grid_picture,
+    planes,
+    varying,
+)
 from ansatz.pde.quantities import Number
 from ansatz.pde.truth import Truth, errors, kinds
 from ansatz.report import style
@@ -52,7 +61,8 @@ def _pictures(case: Case) -> Iterator[Figure]:
     elif len(truth.grid) > 1:
         shown = planes(truth.place, truth.grid, answer.space)
         for name, known in truth.fields.items():
-            shift = np.nanmean(answer.fields[name] - known) if name in truth.free else 0.0
+            difference = answer.fields[name] - known
+            shift = difference[np.isfinite(difference)].mean() if name in truth.free else 0.0
             caption = f"{case.name}: known is {truth.source}."
             yield comparison(shown, name, answer.fields[name] - shift, known, caption)
 
@@ -76,16 +86,13 @@ def _residual_picture(name: str, answer: FieldAnswer) -> Figure:
     """Where equations hold least: over one coordinate, or on the planes of a grid."""
     sizes = {f"log10 |{n}|": np.log10(np.abs(r) + 1e-12) for n, r in answer.residuals.items()}
     caption = f"{name}: the solution, and where its equations hold least."
-    if len(answer.grid) == 1:
-        (along,) = varying(answer.place)
-        return style.as_svg(curves(answer.place[along], sizes, along), caption)
 
     def row(plane: Plane) -> list[Map]:
         logs = [Map(title, plane.cut(values)) for title, values in sizes.items()]
         return [*field_maps(answer.fields, plane)[:1], *logs][:6]
 
-    shown = planes(answer.place, answer.grid, answer.space)
-    return style.as_svg(maps([(plane, row(plane)) for plane in shown]), caption)
+    canvas = grid_picture(answer.place, answer.grid, answer.space, sizes, row)
+    return style.as_svg(canvas, caption)
 
 
 def check_quantities(cases: Sequence[Case]) -> Section:
@@ -93,19 +100,21 @@ def check_quantities(cases: Sequence[Case]) -> Section:
     findings, rows = [], []
     for case in cases:
         known = case.truth.numbers if isinstance(case.truth, Truth) else {}
+        if missing := sorted(set(known) - set(case.answer.quantities)):
+            raise LookupError(
+                f"{missing[0]} of {case.name} is known, and no derived quantity of these points; "
+                f"those are {', '.join(case.answer.quantities) or 'none'}"
+            )
         for name, number in case.answer.quantities.items():
             if name in known:
                 findings.append(_miss(case, name, number))
-            rows.append([case.name, name, number.value, _spread(number), known.get(name, "")])
+            spread = "" if number.error is None else number.error
+            rows.append([case.name, name, number.value, spread, known.get(name, "")])
     if not rows:
         return Section("Derived quantities", text="This problem has none.")
     caption = "± is the standard error of the quadrature, not that of the solution."
     table = Table(("case", "quantity", "value", "±", "known"), rows, caption)
     return Section("Derived quantities", tuple(findings), tables=(table,))
-
-
-def _spread(number: Number) -> float | str:
-    return "" if number.error is None else number.error
 
 
 def _miss(case: Case, name: str, number: Number) -> Finding:
@@ -115,7 +124,7 @@ def _miss(case: Case, name: str, number: Number) -> Finding:
     error = abs(number.value - known) / size
     reach = 2 * (number.error or 0.0) / size
     return Finding(
-        f"{'relative_' if known else ''}error_{name}",
+        f"{'relative_' if known else ''}error_{name}_{case.name}",
         error,
         bound=case.truth.bounds.get(name),
         source=case.truth.source,

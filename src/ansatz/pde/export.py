@@ -41,7 +41,7 @@ def write_vtk(
     """
     points = np.stack([place[n] for n in space] + [0 * hidden] * (3 - len(space)), 1)
     others = {name: inputs for name, inputs in place.items() if name not in space}
-    data = point_data(values) | others
+    data = point_data({**others, **values})
     names = varying(place) if grid else []
     inner = [name for name in names if name in space]
     outer = [name for name in names if name not in space]
@@ -68,10 +68,10 @@ def write_vtk(
 
 
 def point_data(values: Mapping[str, Array]) -> dict[str, Array]:
-    """Fields as VTK has them: velocities along the coordinates are one vector."""
+    """Fields as VTK has them: velocities are one vector, unless something else has its name."""
     parts = [values.get(name) for name in VELOCITY.values()]
     given = [part for part in parts if part is not None]
-    if len(given) < 2:
+    if len(given) < 2 or "velocity" in values:
         return dict(values)
     zero = np.zeros_like(given[0])
     vector = np.stack([zero if part is None else part for part in parts], 1)

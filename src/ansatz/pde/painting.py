@@ -1,10 +1,10 @@
 """Pictures of fields: maps over two coordinates with streamlines, curves over one.
 
 Over three coordinates of space there are maps of the three middle planes; over space and another
-coordinate, as time, maps of its first, middle and last value.
+coordinate, as time, maps of its first, middle and last value. Further ones have their middle value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -76,17 +76,19 @@ def planes(place: Mapping[str, Array], grid: tuple[int, ...], space: Sequence[st
         grid: Shape, of two coordinates or more.
         space: The inputs that are coordinates of space.
     """
-    names = varying(place)
+    counts = dict(zip(varying(place), grid, strict=True))
+    names = list(counts)
     inner = [name for name in names if name in space]
     is_solid = len(inner) == 3
-    first = [*inner, *(name for name in names if name not in inner)][:2]
-    pairs = list(combinations(inner, 2)) if is_solid else [sorted(first, key=names.index)]
+    first = [*inner, *(name for name in names if name not in inner)]
+    pairs = list(combinations(inner, 2)) if is_solid else [sorted(first[:2], key=names.index)]
+    cuts: dict[str, list[int | slice]] = {name: [n // 2] for name, n in counts.items()}
+    if len(first) > 2 and not is_solid:
+        n = counts[first[2]]
+        cuts[first[2]] = [*sorted({0, n // 2, n - 1})]
     found = []
     for pair in pairs:
-        steps: list[list[int | slice]] = [
-            [slice(None)] if name in pair else [n // 2] if is_solid else [0, n // 2, n - 1]
-            for name, n in zip(names, grid, strict=True)
-        ]
+        steps = [[slice(None)] if name in pair else cuts[name] for name in names]
         found += [_plane(place, grid, index) for index in product(*steps)]
     return found
 
@@ -117,15 +119,27 @@ def field_picture(
         space: The inputs that are coordinates of space.
         contours: Lines of equal values on a map without streamlines.
     """
-    if len(grid) == 1:
-        (name,) = varying(place)
-        figure = curves(place[name], fields, name)
-    else:
-        shown = planes(place, grid, space)
-        figure = maps([(plane, field_maps(fields, plane)) for plane in shown], contours)
+    figure = grid_picture(
+        place, grid, space, fields, lambda plane: field_maps(fields, plane), contours
+    )
     picture = style.as_png(figure, "").data
     assert isinstance(picture, bytes)
     return picture
+
+
+def grid_picture(
+    place: Mapping[str, Array],
+    grid: tuple[int, ...],
+    space: Sequence[str],
+    lines: Mapping[str, Array],
+    row: Callable[[Plane], Sequence[Map]],
+    contours: int = 0,
+) -> Canvas:
+    """Lines over a grid of one coordinate, a row of maps for each plane of any other grid."""
+    if len(grid) == 1:
+        (name,) = varying(place)
+        return curves(place[name], lines, name)
+    return maps([(plane, row(plane)) for plane in planes(place, grid, space)], contours)
 
 
 def field_maps(fields: Mapping[str, Array], plane: Plane) -> list[Map]:
@@ -163,12 +177,13 @@ def _aspect(plane: Plane) -> float:
 
 
 def _draw(figure: Canvas, axes: Axes, plane: Plane, shown: Map, contours: int) -> None:
-    largest = float(np.nanmax(np.abs(shown.values)))
     x, y, values = plane.x, plane.y, shown.values.T
+    known = values[np.isfinite(values)]
     colored = axes.pcolormesh(x, y, values, shading="gouraud", rasterized=True)
-    if shown.around:
+    if shown.around and len(known):
+        largest = np.abs(known).max()
         colored.set(clim=(-largest, largest), cmap="RdBu_r")
-    if contours and shown.flow is None and np.nanmin(values) < np.nanmax(values):
+    if contours and shown.flow is None and len(known) and np.ptp(known):
         lines = axes.contour(x, y, values, levels=contours, colors="white", linewidths=0.6)
         lines.set_linestyle("solid")
     if shown.flow is not None and _is_even(x) and _is_even(y):

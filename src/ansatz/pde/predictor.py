@@ -5,9 +5,10 @@ forward  fields, residuals of the equations inside, derived quantities     (devi
 decode   arrays by name                                                    (host)
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,24 +30,8 @@ from ansatz.pde.trial import Evaluation, Trial, TrialConfig, everywhere
 
 Array = NDArray[np.float64]
 Truths = NDArray[np.bool_]
+log = logging.getLogger("ansatz")
 ROUNDING = 1e-6  # of the size of a body: how far outside a point of float32 may be
-
-
-@dataclass(frozen=True)
-class Points:
-    """What `decode` has to know about a request.
-
-    Attributes:
-        place: The inputs at all points.
-        grid: Shape of the grid that they are.
-        outside: Where there is no solution.
-        files: That are wanted.
-    """
-
-    place: Mapping[str, Array]
-    grid: tuple[int, ...]
-    outside: Truths
-    files: Files
 
 
 @dataclass(frozen=True)
@@ -71,8 +56,8 @@ class SolutionPredictor:
     problem: Problem
     quantities: Mapping[str, Quantity] = field(default_factory=dict)
 
-    def encode(self, request: FieldRequest) -> Encoded[Points]:
-        """Read or lay out the points.
+    def encode(self, request: FieldRequest) -> Encoded[FieldAnswer]:
+        """Read or lay out the points: an answer that has no values yet.
 
         Raises:
             ValueError: If they are not points of this problem, or all are outside of its shapes.
@@ -86,33 +71,32 @@ class SolutionPredictor:
                 f"between {low} and {high} ({', '.join(self.problem.inputs)}). Mind the unit"
             )
         columns = torch.stack([torch.from_numpy(place[name]) for name in self.problem.inputs], 1)
-        files = Files(request.picture, request.contours, request.vtk, request.mesh)
-        return Encoded({"points": columns}, Points(place, grid, outside, files))
+        source = request.points if isinstance(request.points, Path) else None
+        files = Files(request.picture, request.contours, request.vtk, source)
+        space = tuple(a.name for a in self.problem.axes)
+        empty = FieldAnswer(place, {}, {}, outside, {}, space, grid, files)
+        return Encoded({"points": columns}, empty)
 
     def forward(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Fields and residuals at points; bounded memory."""
         known = dict(zip(self.problem.inputs, tensors["points"].unbind(1), strict=True))
         return everywhere(self.evaluation, known)
 
-    def decode(self, outputs: dict[str, Tensor], encoded: Encoded[Points]) -> FieldAnswer:
+    def decode(self, outputs: dict[str, Tensor], encoded: Encoded[FieldAnswer]) -> FieldAnswer:
         """Name the values, and take away those where they are not meant."""
-        points = encoded.context
+        asked = encoded.context
         values = {n: output.double().numpy().copy() for n, output in outputs.items()}
+        for name, array in values.items():
+            hidden = asked.outside
+            if name in self.equations:
+                condition = self.equations[name].condition
+                hidden = hidden | ~self._holds(condition, asked.place, condition.where)
+            if odd := int((~np.isfinite(array) & ~hidden).sum()):
+                log.warning("%s is no finite number at %d of %d points", name, odd, len(array))
+            array[hidden] = np.nan
         residuals = {name: values.pop(name) for name in self.equations}
-        for array in values.values():
-            array[points.outside] = np.nan
-        for name, array in residuals.items():
-            condition = self.equations[name].condition
-            array[points.outside | ~self._holds(condition, points.place, condition.where)] = np.nan
-        return FieldAnswer(
-            points.place,
-            values,
-            residuals,
-            self.numbers(points.place),
-            tuple(a.name for a in self.problem.axes),
-            points.grid,
-            points.files,
-        )
+        quantities = self.numbers(asked.place)
+        return replace(asked, fields=values, residuals=residuals, quantities=quantities)
 
     def numbers(self, place: Mapping[str, Array]) -> dict[str, Number]:
         """The derived numbers at the time and the parameters that all points have in common.
@@ -121,19 +105,20 @@ class SolutionPredictor:
         """
         known = {name: float(v[0]) for name, v in place.items() if np.ptp(v) == 0}
         wanted = {n: q for n, q in self.quantities.items() if q.free(self.problem) <= set(known)}
-        found = {}
-        for name, each in wanted.items():
-            inputs = {i: known[i] for i in sorted(each.free(self.problem))}
-            key = name, tuple(inputs.values())
-            if key not in self._numbers:
-                self._numbers[key] = quantity(each, self.problem, self.trial, inputs)
-            found[name] = self._numbers[key]
-        return found
+        return {
+            name: self._number(name, frozenset((i, known[i]) for i in each.free(self.problem)))
+            for name, each in wanted.items()
+        }
 
     @cached_property
-    def _numbers(self) -> dict[tuple[str, tuple[float, ...]], Number]:
-        """What was computed before."""
-        return {}
+    def _number(self) -> Callable[[str, frozenset[tuple[str, float]]], Number]:
+        """A derived number; the last ones are kept."""
+
+        @lru_cache(maxsize=1000)
+        def number(name: str, inputs: frozenset[tuple[str, float]]) -> Number:
+            return quantity(self.quantities[name], self.problem, self.trial, dict(inputs))
+
+        return number
 
     @cached_property
     def evaluation(self) -> Evaluation:

@@ -88,6 +88,11 @@ class Problem:
                 f"{odd[0]} is periodic, or has waves, and is no coordinate; there are "
                 f"{', '.join(map(str, self.coordinates))}"
             )
+        if odd := [name for name in self.conditions if ": " in name]:
+            raise ValueError(
+                f"the condition {odd[0]!r} has a colon and a space in its name, which part a "
+                "condition from its residuals: leave one of them out"
+            )
         if missing := [t for t in self.coordinates if t.name == "t" and t not in self.ranges]:
             raise LookupError(f"{missing[0]} is a coordinate without a range: ranges={{t: (0, 1)}}")
 
@@ -100,6 +105,8 @@ class Problem:
             lines.append(f"{s} from {low:g} to {high:g}")
         for s, start in self.coefficients.items():
             lines.append(f"{s} unknown, begins with {start:g}")
+        lines += [f"periodic in {s}" for s in self.periodic]
+        lines += [f"waves of length {length:g} along {s}" for s, length in self.waves.items()]
         for name, condition in self.conditions.items():
             lines.append(f"{name}: {condition.site}")
             lines += [f"  {n}: {r} = 0" for n, r in condition.residuals.items()]

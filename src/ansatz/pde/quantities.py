@@ -50,8 +50,8 @@ class Number:
     error: float | None = None
 
     def __str__(self) -> str:
-        if not self.error:
-            return f"{self.value:.9g}" if self.error is None else f"{self.value:.9g} ± 0"
+        if not self.error or not np.isfinite(self.error):
+            return f"{self.value:.9g}" + ("" if self.error is None else f" ± {self.error:g}")
         digits = max(0, 1 - int(np.floor(np.log10(self.error))))
         return f"{self.value:.{digits}f} ± {self.error:.1e}"
 
@@ -171,27 +171,8 @@ class _Difference:
         self, problem: Problem, trial: Trial, known: Mapping[str, float], rng: np.random.Generator
     ) -> Number:
         a, b = (part(problem, trial, known, rng) for part in (self.a, self.b))
-        return Number(a.value - b.value, float(np.hypot(a.error or 0, b.error or 0)))
-
-
-@dataclass(frozen=True)
-class _Nodes:
-    """Points of all sequences with weights, Σ w f ≈ ∫ f over each sequence.
-
-    Attributes:
-        columns: What is known of a point, shape (n,), by name.
-        weights: Shape (n,); points without any are left out.
-        sequence: Of each point, shape (n,).
-    """
-
-    columns: dict[str, Tensor]
-    weights: Tensor
-    sequence: Tensor
-
-    def sums(self, values: Tensor) -> Tensor:
-        """Σ w f of each sequence."""
-        total = torch.zeros(SEQUENCES, dtype=torch.float64)
-        return total.index_add_(0, self.sequence, self.weights * values.double().cpu())
+        errors = [part.error for part in (a, b) if part.error is not None]
+        return Number(a.value - b.value, float(np.hypot.reduce(errors)) if errors else None)
 
 
 @dataclass(frozen=True)
@@ -213,33 +194,37 @@ class _Sum:
     def __call__(
         self, problem: Problem, trial: Trial, known: Mapping[str, float], rng: np.random.Generator
     ) -> Number:
+        if odd := [s for s in self.at if s in problem.axes]:
+            raise ValueError(
+                f"{odd[0]} is a coordinate of space, and `at` gives times and parameters a value: "
+                "a part of a shape is `where`, a section of it a shape of its own"
+            )
         fixed = {name: known[name] for name in self.free(problem)}
         fixed |= {s.name: float(value) for s, value in self.at.items()}
-        nodes = self._nodes(problem, fixed, rng)
+        columns, weights = self._nodes(problem, fixed, rng)
         device = next(trial.parameters()).device
-        columns = {name: values.to(device) for name, values in nodes.columns.items()}
-        values = everywhere(trial.evaluation({"": self.integrand}), columns)[""]
-        sums = nodes.sums(values)
+        asked = {name: values.to(device) for name, values in columns.items()}
+        values = everywhere(trial.evaluation({"": self.integrand}), asked)[""].double().cpu()
+        terms = zip(weights, torch.split(values, [len(w) for w in weights]), strict=True)
+        sums = torch.stack([w @ f for w, f in terms])
         if self.is_mean:
-            sums = sums / nodes.sums(torch.ones_like(values))
+            sums = sums / torch.stack([w.sum() for w in weights])
         return Number(sums.mean().item(), sums.std().item() / SEQUENCES**0.5)
 
     def _nodes(
         self, problem: Problem, fixed: Mapping[str, float], rng: np.random.Generator
-    ) -> _Nodes:
+    ) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """What is known of all points, and the weights of each sequence, Σ w f ≈ ∫ f."""
         rule = _inside if self.is_inside else _surface
         parts = [rule(self.shape, fixed, self.where, rng) for _ in range(SEQUENCES)]
-        if not all(len(weights) for *_, weights in parts):
+        weights = [part[-1] for part in parts]
+        if not all(map(len, weights)):
             raise ValueError(f"there are no points of {self.shape} where {self.where}")
-        points, extra, weights = (torch.cat(group) for group in zip(*parts, strict=True))
-        sequence = torch.arange(SEQUENCES).repeat_interleave(
-            torch.tensor([len(weights) for *_, weights in parts])
-        )
+        points, extra, _ = (torch.cat(group) for group in zip(*parts, strict=True))
         names = [DISTANCE.name] if self.is_inside else [s.name for s in NORMAL]
         columns = {a.name: x for a, x in zip(problem.axes, points.unbind(1), strict=True)}
         columns |= dict(zip(names, extra.unbind(1), strict=False))
-        columns |= {name: torch.full_like(weights, value) for name, value in fixed.items()}
-        return _Nodes(columns, weights, sequence)
+        return columns | _columns(fixed, len(points)), weights
 
 
 def _place(on: Shape | None, inside: Shape | None) -> tuple[Shape, bool]:

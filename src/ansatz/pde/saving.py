@@ -64,15 +64,20 @@ def load_trial(folder: Path, problem: Problem) -> tuple[Trial, dict[str, Any]]:
             raise FileNotFoundError(
                 f"{folder} has no {name}: it is no finished training run and no saved solution"
             )
-    about = json.loads((folder / PROVENANCE).read_text())
-    shape = about["recipe"]["model"]
+    try:
+        about = json.loads((folder / PROVENANCE).read_text())
+        shape = about["recipe"]["model"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"{folder / PROVENANCE} is damaged, or of something else than a solution: {error!r}"
+        ) from error
     _require_same(folder, about, problem)
     network = override(Network(), shape["network"])
     trial = TrialConfig(problem, network, shape["derivatives"], shape["mfd_step"]).build()
     try:
         weights = load_file(folder / WEIGHTS)
         trial.to(next(iter(weights.values())).dtype).load_state_dict(weights)
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, StopIteration) as error:
         raise ValueError(
             f"{folder / WEIGHTS} does not fit the network in {PROVENANCE}, or is damaged: {error}. "
             "Train again, or restore the folder"

@@ -14,7 +14,7 @@ is smooth and the dimension low. Larger networks take `train=FIRST_ORDER`.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,14 +87,10 @@ class Solution:
             Arrays of that shape.
 
         Raises:
-            LookupError: If an expression holds a stranger.
+            LookupError: If an input is missing, or an expression holds a stranger.
         """
-        names, arrays = list(place), np.broadcast_arrays(*map(np.asarray, place.values()))
-        shape = arrays[0].shape
-        known = {
-            name: torch.tensor(array, dtype=torch.float64).ravel()
-            for name, array in zip(names, arrays, strict=True)
-        }
+        columns, shape = columns_of(self.problem, place)
+        known = {name: torch.tensor(values) for name, values in columns.items()}
         found = everywhere(self.trial.evaluation(expressions), known)
         return {n: values.double().numpy().reshape(shape) for n, values in found.items()}
 
@@ -105,11 +101,7 @@ class Solution:
 
     def errors(self, truth: Truth) -> dict[str, tuple[float, float]]:
         """Relative L2 error and largest difference by field; velocities are one field."""
-        found = self.evaluate(
-            {f.func.__name__: f for f in self.problem.fields if f.func.__name__ in truth.fields},
-            truth.place,
-        )
-        return {kind: errors(truth, found, names) for kind, names in kinds(truth)}
+        return errors_of(self.problem, self.evaluate, truth)
 
     def quantity(self, wanted: Quantity, at: Mapping[str, float] | None = None) -> Number:
         """A number that follows from the solution, with the error of its quadrature.
@@ -135,6 +127,31 @@ class Solution:
         """
         about = {"loss": self.loss, "steps": self.steps, "seconds": self.seconds}
         save_trial(Path(folder), self.trial, about)
+
+
+def columns_of(
+    problem: Problem, place: Mapping[str, ArrayLike]
+) -> tuple[dict[str, Array], tuple[int, ...]]:
+    """Inputs as flat columns of one length, and the shape that their arrays have together.
+
+    Raises:
+        LookupError: If an input of the problem is missing.
+    """
+    if missing := [name for name in problem.inputs if name not in place]:
+        raise LookupError(
+            f"the place has {', '.join(place) or 'no inputs'} and lacks {', '.join(missing)}"
+        )
+    arrays = np.broadcast_arrays(*(np.asarray(values, np.float64) for values in place.values()))
+    return {n: a.ravel() for n, a in zip(place, arrays, strict=True)}, arrays[0].shape
+
+
+def errors_of(
+    problem: Problem, evaluate: Callable[..., dict[str, Array]], truth: Truth
+) -> dict[str, tuple[float, float]]:
+    """The errors of `Solution.errors` for any way to evaluate expressions."""
+    sought = {f.func.__name__: f for f in problem.fields if f.func.__name__ in truth.fields}
+    found = evaluate(sought, truth.place)
+    return {kind: errors(truth, found, names) for kind, names in kinds(truth)}
 
 
 def restore(problem: Problem, folder: Path | str) -> Solution:
@@ -183,7 +200,8 @@ def solve(
         The solution.
 
     Raises:
-        ValueError: If the loss ceases to be finite, or does not go with the optimizer.
+        ValueError: If the loss ceases to be finite, or does not go with the optimizer, or `begin`
+            has another network.
     """
     loss = objective or MeanSquares()
     if loss.causality and train.optimizer == "ssbroyden":
@@ -191,6 +209,8 @@ def solve(
             "causal weights change with the network, and their gradients do not say so: a line "
             "search of ssbroyden fails on that: take train=FIRST_ORDER, or causality=0"
         )
+    if begin is not None and begin.config.network != network:
+        raise ValueError(f"`begin` has another network, {begin.config.network}: give it as network")
     torch.manual_seed(train.seed)
     trial = TrialConfig(problem, network, derivatives).build()
     if begin is not None:

@@ -60,10 +60,16 @@ class Scales:
         self._sizes: dict[str, float] = {}
         self._dimensions: dict[str, Exponents] = {}
         for name, scale in scales.items():
-            quantity = parsed(scale) if isinstance(scale, str) else scale
-            self._sizes[name] = _size(name, quantity)
-            self._dimensions[name] = _dimensions(quantity)
-        self._refuse_dependent()
+            quantity = parsed(scale)
+            own = _dimensions(quantity)
+            if not own:
+                raise ValueError(f"{name} has no dimension and needs no scale: leave it out")
+            if (made := _combination(own, self._dimensions)) is not None:
+                raise ValueError(
+                    f"{name}, {_product(own)}, follows from {_product(made)}: leave it out, or one "
+                    "that it follows from"
+                )
+            self._sizes[name], self._dimensions[name] = _size(name, quantity), own
 
     def number(self, quantity: "str | Amount") -> float:
         """A quantity in its scale.
@@ -75,18 +81,13 @@ class Scales:
             ValueError: If a dimension of the quantity lacks a scale, or the text is none.
             LookupError: If there is no such unit.
         """
-        given = parsed(quantity) if isinstance(quantity, str) else quantity
+        given = parsed(quantity)
         return float(given.to_root_units().magnitude) / self._scale(given)
 
     def numbers(self, values: ArrayLike, unit: str) -> Array:
         """Values in a unit, as measurements, in their scale: the inverse of `convert`."""
         given = _units().Quantity(np.asarray(values, np.float64), parsed_unit(unit))
         found: Array = given.to_root_units().magnitude / self._scale(given)
-        return found
-
-    def quantity(self, number: float, unit: str) -> "Amount":
-        """The quantity that a number stands for, in a unit; the inverse of `number`."""
-        found: Amount = _units().Quantity(float(self.convert(number, unit)), parsed_unit(unit))
         return found
 
     def convert(self, numbers: ArrayLike, unit: str) -> Array:
@@ -118,31 +119,21 @@ class Scales:
             )
         return float(prod(self._sizes[name] ** float(a) for name, a in exponents.items()))
 
-    def _refuse_dependent(self) -> None:
-        before: dict[str, Exponents] = {}
-        for name, own in self._dimensions.items():
-            if not own:
-                raise ValueError(f"{name} has no dimension and needs no scale: leave it out")
-            if (made := _combination(own, before)) is not None:
-                raise ValueError(
-                    f"{name}, {_product(own)}, follows from {_product(made)}: leave it out, or one "
-                    "that it follows from"
-                )
-            before[name] = own
-
     def __str__(self) -> str:
         scales = (f"{name} ({_product(d)})" for name, d in self._dimensions.items())
         return ", ".join(scales) or "no scales"
 
 
-def parsed(text: str) -> "Amount":
-    """A number with its unit.
+def parsed(text: "str | Amount") -> "Amount":
+    """A number with its unit; a quantity of pint is one.
 
     Raises:
-        ValueError: If the text is something else.
+        ValueError: If the text is something else, or a number without a unit.
         LookupError: If there is no such unit.
     """
-    found = NUMBER_AND_UNIT.fullmatch(text)
+    if not isinstance(text, str) and hasattr(text, "to_root_units"):
+        return text
+    found = NUMBER_AND_UNIT.fullmatch(text) if isinstance(text, str) else None
     if not found:
         raise ValueError(f"{text!r} is no number with a unit, as '1.5e-5 m^2/s'")
     quantity: Amount = _units().Quantity(float(found[1]), parsed_unit(found[2]))

@@ -15,27 +15,28 @@ standing wave to 0.015 instead of 0.034, and an advected one to 0.14 instead of 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import pairwise
 from time import monotonic
 
 import numpy as np
 import sympy
 from numpy.typing import ArrayLike, NDArray
+from sympy.core.function import AppliedUndef
 
 from ansatz.core.recipe import TrainConfig
-from ansatz.pde.conditions import Columns, Condition, Fixed, Measured, Weight, tensors
 from ansatz.pde.networks import Network
 from ansatz.pde.objective import MeanSquares
 from ansatz.pde.problem import Problem
 from ansatz.pde.sampling import Sampling
-from ansatz.pde.solving import QUASI_NEWTON, SMALL, Solution, solve
+from ansatz.pde.solving import QUASI_NEWTON, SMALL, Solution, columns_of, errors_of, solve
 from ansatz.pde.symbols import Expression
-from ansatz.pde.trial import Evaluation, Trial, Way, everywhere
-from ansatz.pde.truth import Truth, errors, kinds
+from ansatz.pde.trial import Way
+from ansatz.pde.truth import Truth
+from ansatz.pde.window import is_start, window_of
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-6  # of all time: how far outside a time of float32 may be
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,12 @@ class Windows:
 
         Raises:
             ValueError: If a time is outside of all windows.
-            LookupError: If an expression holds a stranger.
+            LookupError: If an input is missing, or an expression holds a stranger.
         """
-        names, arrays = list(place), np.broadcast_arrays(*map(np.asarray, place.values()))
-        columns = {name: a.ravel() for name, a in zip(names, arrays, strict=True)}
+        columns, shape = columns_of(self.problem, place)
         times, edges = columns[self.time.name], self.edges
-        if not ((times >= edges[0]) & (times <= edges[-1])).all():
+        slack = ROUNDING * (edges[-1] - edges[0])
+        if not ((times >= edges[0] - slack) & (times <= edges[-1] + slack)).all():
             raise ValueError(
                 f"{self.time} reaches from {times.min():g} to {times.max():g}, and the solution "
                 f"from {edges[0]:g} to {edges[-1]:g}"
@@ -104,15 +105,11 @@ class Windows:
             local = {name: values[here] for name, values in columns.items()}
             for name, values in self.parts[index].evaluate(expressions, local).items():
                 found[name][here] = values
-        return {name: values.reshape(arrays[0].shape) for name, values in found.items()}
+        return {name: values.reshape(shape) for name, values in found.items()}
 
     def errors(self, truth: Truth) -> dict[str, tuple[float, float]]:
         """Relative L2 error and largest difference by field; velocities are one field."""
-        found = self.evaluate(
-            {f.func.__name__: f for f in self.problem.fields if f.func.__name__ in truth.fields},
-            truth.place,
-        )
-        return {kind: errors(truth, found, names) for kind, names in kinds(truth)}
+        return errors_of(self.problem, self.evaluate, truth)
 
 
 def solve_in_windows(
@@ -148,7 +145,7 @@ def solve_in_windows(
         ValueError: If the problem has no such windows, or `solve` refuses one.
     """
     edges = _edges(problem, time, windows)
-    _refuse(problem, time)
+    _require_start(problem, time)
     began = monotonic()
     parts: list[Solution] = []
     for index, span in enumerate(pairwise(edges)):
@@ -168,124 +165,6 @@ def solve_in_windows(
     return Windows(problem, time, tuple(parts))
 
 
-def window_of(
-    problem: Problem, time: sympy.Symbol, span: tuple[float, float], before: Trial | None
-) -> Problem:
-    """The problem in one window.
-
-    Args:
-        problem: For all times.
-        time: Its coordinate of time.
-        span: The first and the last time of the window.
-        before: Solution of the window before; None for the first.
-    """
-    start = problem.ranges[time][0]
-    conditions: dict[str, Condition] = {}
-    for name, condition in problem.conditions.items():
-        if before is not None and _is_start(condition, time, start):
-            conditions[name] = Carried(condition, before, {**condition.at, time: span[0]})
-        elif (part := _within(condition, time, span, is_first=before is None)) is not None:
-            conditions[name] = part
-    return replace(problem, conditions=conditions, ranges={**problem.ranges, time: span})
-
-
-@dataclass(frozen=True)
-class Carried:
-    """A condition of the first time at a later one: what the window before says holds on.
-
-    A residual r of the fields u is held to r(u) = r(b), b being the fields of the window before:
-    what r holds beside fields is the same on both sides.
-
-    Attributes:
-        condition: Of the first time. It draws the points.
-        before: Solution of the window before.
-        at: The time and what else has one value here.
-    """
-
-    condition: Condition
-    before: Trial
-    at: Fixed
-
-    @property
-    def site(self) -> str:
-        """Where it holds, in words."""
-        return f"{self.condition.site}, as the window before says"
-
-    @property
-    def points(self) -> int:
-        """How many are drawn at a time."""
-        return self.condition.points
-
-    @property
-    def weight(self) -> Weight:
-        """Of the squared residuals."""
-        return self.condition.weight
-
-    @property
-    def per_residual(self) -> int:
-        """How many points one residual is a mean over."""
-        return self.condition.per_residual
-
-    @property
-    def residuals(self) -> Mapping[str, Expression]:
-        """What is zero, by name."""
-        held = self.condition.residuals
-        return {name: r - _carried(index) for index, (name, r) in enumerate(held.items())}
-
-    @cached_property
-    def _evaluation(self) -> Evaluation:
-        """The residuals that the window before leaves."""
-        held = self.condition.residuals.values()
-        return self.before.evaluation({_carried(i).name: r for i, r in enumerate(held)})
-
-    def draw(
-        self,
-        count: int,
-        rng: np.random.Generator,
-        axes: Sequence[sympy.Symbol],
-        others: Columns,
-    ) -> Columns:
-        """Points of the condition at the later time, with what is carried there."""
-        drawn = self.condition.draw(count, rng, axes, others)
-        # Measurements bring a time of their own.
-        known = drawn | {s.name: np.full(count, float(value)) for s, value in self.at.items()}
-        device = next(self.before.parameters()).device
-        asked = {name: values.to(device) for name, values in tensors(known).items()}
-        carried = everywhere(self._evaluation, asked)
-        return known | {name: values.double().cpu().numpy() for name, values in carried.items()}
-
-
-def _carried(index: int) -> sympy.Symbol:
-    return sympy.Symbol(f"carried{index}", real=True)
-
-
-def _is_start(condition: Condition, time: sympy.Symbol, start: float) -> bool:
-    """Whether a condition says what holds at the first time."""
-    if isinstance(condition, Measured) and time in condition.place:
-        return bool((np.asarray(condition.place[time]) == start).all())
-    return condition.at.get(time) == start
-
-
-def _within(
-    condition: Condition, time: sympy.Symbol, span: tuple[float, float], *, is_first: bool
-) -> Condition | None:
-    """What of a condition belongs to a window: times after its start, but for the first window."""
-
-    def belongs(times: Array) -> NDArray[np.bool_]:
-        after = times >= span[0] if is_first else times > span[0]
-        found: NDArray[np.bool_] = after & (times <= span[1])
-        return found
-
-    if isinstance(condition, Measured) and time in condition.place:
-        rows = belongs(np.asarray(condition.place[time]))
-        place = {s: np.asarray(a)[rows] for s, a in condition.place.items()}
-        values = {e: np.asarray(a)[rows] for e, a in condition.values.items()}
-        return replace(condition, place=place, values=values) if rows.any() else None
-    if time not in condition.at:
-        return condition
-    return condition if belongs(np.array(float(condition.at[time]))) else None
-
-
 def _edges(problem: Problem, time: sympy.Symbol, windows: int | Sequence[float]) -> list[float]:
     """Where windows begin and end."""
     if time not in problem.ranges or time not in problem.coordinates:
@@ -294,13 +173,13 @@ def _edges(problem: Problem, time: sympy.Symbol, windows: int | Sequence[float])
             f"{', '.join(map(str, problem.fields))}, and there are ranges of "
             f"{', '.join(map(str, problem.ranges)) or 'nothing'}"
         )
-    start, end = problem.ranges[time]
+    start, end = map(float, problem.ranges[time])
     if isinstance(windows, int):
         if windows < 1:
             raise ValueError(f"there must be at least one window, got {windows}")
         return [float(edge) for edge in np.linspace(start, end, windows + 1)]
     edges = [float(edge) for edge in windows]
-    if edges[:1] != [start] or edges[-1:] != [end] or any(a >= b for a, b in pairwise(edges)):
+    if edges[:1] != [start] or edges[-1:] != [end] or not all(a < b for a, b in pairwise(edges)):
         raise ValueError(
             f"the edges of windows must rise from {start:g} to {end:g}, the range of {time}, got "
             f"{', '.join(f'{edge:g}' for edge in edges)}"
@@ -308,13 +187,22 @@ def _edges(problem: Problem, time: sympy.Symbol, windows: int | Sequence[float])
     return edges
 
 
-def _refuse(problem: Problem, time: sympy.Symbol) -> None:
-    """What has no windows."""
+def _require_start(problem: Problem, time: sympy.Symbol) -> None:
+    """Refuse what cannot go on from one window to the next."""
     start = problem.ranges[time][0]
-    if not any(_is_start(c, time, start) for c in problem.conditions.values()):
+    starts = [c for c in problem.conditions.values() if is_start(c, time, start)]
+    held = {f.func for c in starts for r in c.residuals.values() for f in r.atoms(AppliedUndef)}
+    made = {f: e for f, e in problem.definitions.items() if f not in problem.given}
+    # A definition says how its field starts if nothing unknown is left of it then.
+    lost = [
+        f"{f} starts by its definition, so that"
+        for f, e in made.items()
+        if f.func not in held and not e.subs(time, start).has(AppliedUndef)
+    ]
+    if lost or not starts:
         raise ValueError(
-            f"no condition holds at {time} = {start:g}, so that a window would know nothing of the "
-            f"one before; if `definitions` say how it starts, say it by a condition: "
+            f"{(lost or [f'no condition holds at {time} = {start:g}, so that'])[0]} a window would "
+            f"know nothing of the one before: say how each field starts by a condition, as "
             f"Inside(body, {{u: value}}, at={{{time}: {start:g}}})"
         )
     if problem.coefficients:

@@ -90,6 +90,12 @@ def test_symmetry_is_of_the_shape_and_not_of_the_mesh():
     assert asymmetry(ball + np.float32([0, 0.1, 0]), axis=1, plane=0.1) < 2e-3
 
 
+def test_triangles_without_area_do_not_hide_an_asymmetry():
+    ball = sphere(1.0, count=4000) + np.float32([0, 0.1, 0])
+    line = np.float32([[[0, -0.9, 0], [0.01, -0.9, 0], [0.02, -0.9, 0]]])
+    assert asymmetry(np.concatenate([ball, line]), axis=1) == pytest.approx(0.1, rel=0.1)
+
+
 def test_a_car_across_the_flow_is_noticed():
     found = frame(changed(SOLIDS, lambda t: t[:, :, [1, 0, 2]]))
     assert found.flow == "y"

@@ -185,6 +185,8 @@ def _up(triangles: Triangles) -> tuple[Literal["z", "y"], str, float]:
 
 def _upright(solids: Sequence[Solid], scale: float, up: Literal["z", "y"]) -> list[Solid]:
     """Scale to meters; turn y up to z up about the x axis."""
+    if scale == 1 and up == "z":
+        return list(solids)
     axes, signs = ([0, 2, 1], [1, -1, 1]) if up == "y" else ([0, 1, 2], [1, 1, 1])
     factors = scale * np.array(signs, np.float64)
     return [
