@@ -158,7 +158,7 @@ def burst(clients: int = 100, seconds: float = 0.05, queue_size: int = 16) -> di
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    names = ("fastapi", "starlette", "uvicorn", "python-multipart")
+    names = ("fastapi", "starlette", "uvicorn", "httptools", "python-multipart")
     result = {
         "machine": machine(),
         "versions": versions() | {name: version(name) for name in names},

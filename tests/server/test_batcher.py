@@ -25,9 +25,13 @@ class Gate:
         return [item * 2 for item in items]
 
 
+def ask(batcher, item):
+    return asyncio.wrap_future(batcher.submit(item))
+
+
 async def held(gate, batcher):
     """Occupy the device, so that what is submitted next has to wait."""
-    first = batcher.submit(0)
+    first = ask(batcher, 0)
     await asyncio.to_thread(gate.entered.wait)
     return first
 
@@ -36,7 +40,7 @@ def test_whatever_waits_makes_the_next_batch_in_order():
     async def story():
         gate = Gate()
         batcher = Batcher(gate.run, max_batch=3)
-        futures = [await held(gate, batcher), *(batcher.submit(n) for n in range(1, 6))]
+        futures = [await held(gate, batcher), *(ask(batcher, n) for n in range(1, 6))]
         gate.open.set()
         served = await asyncio.gather(*futures)
         await asyncio.to_thread(batcher.stop)
@@ -54,7 +58,7 @@ def test_a_batch_stays_below_its_cost_and_a_dear_item_runs_alone():
     async def story():
         gate = Gate()
         batcher = Batcher(gate.run, max_cost=10.0, cost=float)
-        futures = [await held(gate, batcher), *(batcher.submit(n) for n in (4, 6, 1, 50, 2))]
+        futures = [await held(gate, batcher), *(ask(batcher, n) for n in (4, 6, 1, 50, 2))]
         gate.open.set()
         await asyncio.gather(*futures)
         await asyncio.to_thread(batcher.stop)
@@ -67,7 +71,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back():
     async def story():
         gate = Gate()
         batcher = Batcher(gate.run, queue_size=2, max_batch=1)
-        futures = [await held(gate, batcher), batcher.submit(1), batcher.submit(2)]
+        futures = [await held(gate, batcher), ask(batcher, 1), ask(batcher, 2)]
         with pytest.raises(QueueFullError, match="2 requests are waiting") as refused:
             batcher.submit(3)
         gate.open.set()
@@ -87,7 +91,7 @@ def test_a_cancelled_item_never_reaches_the_device_and_makes_room():
         batcher = Batcher(gate.run, queue_size=1)
         first = await held(gate, batcher)
         batcher.submit(1).cancel()
-        second = batcher.submit(2)
+        second = ask(batcher, 2)
         gate.open.set()
         await asyncio.gather(first, second)
         await asyncio.to_thread(batcher.stop)
@@ -117,10 +121,10 @@ def test_an_error_reaches_only_the_item_it_belongs_to():
     async def story():
         gate = Gate()
         batcher = Batcher(gate.run)
-        futures = [await held(gate, batcher), *(batcher.submit(n) for n in (1, "bad", 2))]
+        futures = [await held(gate, batcher), *(ask(batcher, n) for n in (1, "bad", 2))]
         gate.open.set()
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
-        later = await batcher.submit(9)
+        later = await ask(batcher, 9)
         await asyncio.to_thread(batcher.stop)
         return outcomes, later
 
@@ -134,7 +138,7 @@ def test_a_device_that_drops_a_result_is_found_out():
     async def story():
         batcher = Batcher(lambda items: [])
         with pytest.raises(RuntimeError, match="1 items in a batch gave 0 results"):
-            await batcher.submit(1)
+            await ask(batcher, 1)
         await asyncio.to_thread(batcher.stop)
 
     asyncio.run(story())
@@ -144,7 +148,7 @@ def test_stopping_answers_what_waits_and_refuses_what_comes():
     async def story():
         gate = Gate()
         batcher = Batcher(gate.run)
-        futures = [await held(gate, batcher), batcher.submit(1)]
+        futures = [await held(gate, batcher), ask(batcher, 1)]
         stopping = asyncio.create_task(asyncio.to_thread(batcher.stop))
         await asyncio.sleep(0.02)
         with pytest.raises(StoppedError):

@@ -6,12 +6,12 @@ of very different sizes stay within the device's memory. The queue is bounded: b
 are told when to come back instead of waiting for longer than they would.
 """
 
-import asyncio
 import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -64,7 +64,7 @@ class _Ticket(Generic[T, R]):
     item: T
     cost: float
     since: float
-    future: "asyncio.Future[Served[R]]"
+    future: "Future[Served[R]]"
 
 
 def unit_cost(item: object) -> float:
@@ -125,20 +125,21 @@ class Batcher(Generic[T, R]):
         """Whole seconds in which the present queue is expected to be worked off, at least 1."""
         return max(1, math.ceil(self._seconds_per_item * len(self._waiting)))
 
-    def submit(self, item: T) -> "asyncio.Future[Served[R]]":
-        """Queue an item; to be called in an event loop, the same one every time.
+    def submit(self, item: T) -> "Future[Served[R]]":
+        """Queue an item, from any thread.
 
         Args:
             item: What to evaluate.
 
         Returns:
-            A future of its result. Cancelling it takes the item out of the queue.
+            A future of its result. Cancelling it takes the item out of the queue. What waits for
+            it runs in the device thread, and should only hand the result on.
 
         Raises:
             QueueFullError: If no more items may wait.
             StoppedError: If the batcher is stopping.
         """
-        future: asyncio.Future[Served[R]] = asyncio.get_running_loop().create_future()
+        future: Future[Served[R]] = Future()
         ticket = _Ticket(item, self._cost(item), time.perf_counter(), future)
         with self._changed:
             if self._stopping:
@@ -152,7 +153,7 @@ class Batcher(Generic[T, R]):
     def stop(self, timeout: float | None = None) -> None:
         """Refuse new items and wait until those in the queue are answered.
 
-        Not to be called from the event loop's own thread, which has to deliver the results.
+        Not to be called from the device thread.
 
         Args:
             timeout: Seconds to wait at most.
@@ -181,12 +182,12 @@ class Batcher(Generic[T, R]):
             cost = 0.0
             while self._waiting and len(batch) < self._max_batch:
                 ticket = self._waiting[0]
-                if not ticket.future.cancelled():
-                    cost += ticket.cost
-                    if batch and cost > self._max_cost:
-                        break
-                    batch.append(ticket)
+                if batch and not ticket.future.cancelled() and cost + ticket.cost > self._max_cost:
+                    break
                 self._waiting.popleft()
+                if ticket.future.set_running_or_notify_cancel():
+                    cost += ticket.cost
+                    batch.append(ticket)
             return batch
 
     def _answer(self, batch: list[_Ticket[T, R]]) -> None:
@@ -204,28 +205,13 @@ class Batcher(Generic[T, R]):
         per_item = ran / len(batch)
         known = self._seconds_per_item or per_item
         self._seconds_per_item = known + SMOOTHING * (per_item - known)
-        outcomes: list[Served[R] | Exception]
         if attempt.error is not None:
-            outcomes = [attempt.error]
-        else:
-            cost = sum(ticket.cost for ticket in batch)
-            outcomes = [
-                Served(result, start - ticket.since, ran, len(batch), cost, index == 0)
-                for index, (ticket, result) in enumerate(zip(batch, results, strict=True))
-            ]
-        loop = batch[0].future.get_loop()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_deliver, batch, outcomes)
-
-
-def _deliver(batch: list[_Ticket[T, R]], outcomes: list[Served[R] | Exception]) -> None:
-    for ticket, outcome in zip(batch, outcomes, strict=True):
-        if ticket.future.done():
-            continue
-        if isinstance(outcome, Served):
-            ticket.future.set_result(outcome)
-        else:
-            ticket.future.set_exception(outcome)
+            batch[0].future.set_exception(attempt.error)
+            return
+        cost = sum(ticket.cost for ticket in batch)
+        for index, (ticket, result) in enumerate(zip(batch, results, strict=True)):
+            queued = start - ticket.since
+            ticket.future.set_result(Served(result, queued, ran, len(batch), cost, index == 0))
 
 
 class _Attempt:

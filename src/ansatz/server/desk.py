@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ansatz.core.recipe import Encoded
-from ansatz.server.batcher import Batcher, QueueFullError, StoppedError
+from ansatz.server.batcher import Batcher, QueueFullError, Served, StoppedError
 from ansatz.server.dialect import Dialect, Form
 from ansatz.server.errors import HttpError
 from ansatz.server.metrics import open_metrics
+from ansatz.server.relay import Work, relay
 from ansatz.server.reply import Packed, pack
 from ansatz.server.service import Service, Tensors
 from ansatz.server.settings import Settings
@@ -149,19 +150,26 @@ class Desk:
             HttpError: 400 for a form that the dialect cannot read, 422 for a request that the
                 model cannot answer, 429 or 503 where the device takes no more.
         """
-        loop = asyncio.get_running_loop()
-        question = await loop.run_in_executor(self._hosts, self._read, dialect, form)
+        question, served, packed, seconds = await relay(self._work(dialect, form))
+        # Here and not in the threads, since an answer that nobody waited for is not counted.
+        self.metrics.served(served, question.seconds, seconds)
+        return Reply(packed, question.tag)
+
+    def _work(
+        self, dialect: Dialect, form: Form
+    ) -> Work[tuple[Question, Served[Tensors], Packed, float]]:
+        question: Question = yield self._hosts.submit(self._read, dialect, form)
         try:
-            served = await self._batcher.submit(question.encoded.tensors)
+            queued = self._batcher.submit(question.encoded.tensors)
         except QueueFullError as error:
             raise HttpError(429, str(error), error.retry_after) from None
         except StoppedError as error:
             raise HttpError(503, str(error), 5) from None
-        packed, seconds = await loop.run_in_executor(
-            self._hosts, self._write, dialect, form, question, served.result
+        served: Served[Tensors] = yield queued
+        packed, seconds = yield self._hosts.submit(
+            self._write, dialect, form, question, served.result
         )
-        self.metrics.served(served, question.seconds, seconds)
-        return Reply(packed, question.tag)
+        return question, served, packed, seconds
 
     def _read(self, dialect: Dialect, form: Form) -> Question:
         start = time.perf_counter()
