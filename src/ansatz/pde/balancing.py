@@ -29,7 +29,7 @@ def gradient_norms(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, f
 
     Args:
         model: An `ansatz.pde.trial.Trial`.
-        batch: Points of each condition, on the model's device.
+        batch: Points of each condition.
 
     Returns:
         The norms by condition and name of the residual.
@@ -50,7 +50,7 @@ def kernel_traces(
 
     Args:
         model: An `ansatz.pde.trial.Trial`.
-        batch: Points of each condition, on the model's device.
+        batch: Points of each condition.
         rng: Draws the signs.
         probes: Over which is averaged; the relative deviation is at most √(2 / probes).
 

@@ -118,11 +118,9 @@ class Points:
         self, weights: Era, points: dict[str, Tensor], model: nn.Module
     ) -> dict[str, float]:
         """The factors that balance the terms at some points."""
-        device = next(model.parameters()).device
-        batch = {name: table.to(device) for name, table in points.items()}
         if self._sampling.balance == "gradients":
-            return factors(gradient_norms(model, batch))
-        return factors(kernel_traces(model, batch, chance(*weights[:2], 0, 0, PROBE)))
+            return factors(gradient_norms(model, points))
+        return factors(kernel_traces(model, points, chance(*weights[:2], 0, 0, PROBE)))
 
 
 def era(position: Position, every: int, *, follows: bool) -> Era:

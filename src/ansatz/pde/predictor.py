@@ -26,7 +26,7 @@ from ansatz.pde.request import FieldRequest, places
 from ansatz.pde.saving import load_trial
 from ansatz.pde.shapes.conditions import holds
 from ansatz.pde.symbols import Expression
-from ansatz.pde.trial import Evaluation, Trial, TrialConfig, everywhere
+from ansatz.pde.trial import Evaluation, Trial, everywhere
 
 Array = NDArray[np.float64]
 Truths = NDArray[np.bool_]
@@ -175,18 +175,18 @@ class SolutionPredictor:
 
 
 def load_solution(
-    folder: Path, config: TrialConfig, quantities: Mapping[str, Quantity]
+    folder: Path, problem: Problem, quantities: Mapping[str, Quantity]
 ) -> SolutionPredictor:
     """Load a checkpoint of a problem.
 
     Args:
         folder: Of the checkpoint.
-        config: Of its recipe; what training was told otherwise is read from the provenance.
+        problem: That it solves.
         quantities: Derived numbers by name.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoint.
         ValueError: If it is of another problem, or the weights are damaged.
     """
-    trial, _ = load_trial(folder, config.problem)
-    return SolutionPredictor(trial, config.problem, quantities)
+    trial, _ = load_trial(folder, problem)
+    return SolutionPredictor(trial, problem, quantities)

@@ -202,9 +202,7 @@ class _Sum:
         fixed = {name: known[name] for name in self.free(problem)}
         fixed |= {s.name: float(value) for s, value in self.at.items()}
         columns, weights = self._nodes(problem, fixed, rng)
-        device = next(trial.parameters()).device
-        asked = {name: values.to(device) for name, values in columns.items()}
-        values = everywhere(trial.evaluation({"": self.integrand}), asked)[""].double().cpu()
+        values = everywhere(trial.evaluation({"": self.integrand}), columns)[""].double().cpu()
         terms = zip(weights, torch.split(values, [len(w) for w in weights]), strict=True)
         sums = torch.stack([w @ f for w, f in terms])
         if self.is_mean:

@@ -58,7 +58,7 @@ def solved(
         model=model,
         objective=objective or MeanSquares(),
         request=request_type(problem),
-        predictor=lambda folder: load_solution(folder, model, quantities or {}),
+        predictor=lambda folder: load_solution(folder, problem, quantities or {}),
         train=train,
         checks=CHECKS,
         references=references or {},

@@ -110,16 +110,15 @@ def residuals_at(model: nn.Module, tables: Mapping[str, Tensor]) -> dict[str, li
 
     Args:
         model: An `ansatz.pde.trial.Trial`.
-        tables: A tensor of points per condition, on the host.
+        tables: A tensor of points per condition.
 
     Returns:
         Residuals of shape (points,), in their order, by condition.
     """
-    device = next(model.parameters()).device
     parts = math.ceil(max(map(len, tables.values())) / CHUNK)
     chunks = zip(*(table.tensor_split(parts) for table in tables.values()), strict=True)
     with torch.no_grad():
-        found = [model({n: t.to(device) for n, t in zip(tables, c, strict=True)}) for c in chunks]
+        found = [model(dict(zip(tables, chunk, strict=True))) for chunk in chunks]
     # Nested differentiation makes graphs all the same.
     joined = {name: torch.cat([part[name].detach() for part in found]).cpu() for name in found[0]}
     return {

@@ -95,7 +95,7 @@ class Trial(nn.Module):
             batch: A tensor of points per condition, as `ansatz.pde.collocation` lays them out.
         """
         found: dict[str, Tensor] = {}
-        tables = {name: points.to(self.dtype) for name, points in batch.items()}
+        tables = {name: points.to(self.like) for name, points in batch.items()}
         inputs = len(self.config.problem.inputs)
         for group in self._groups:
             points = torch.cat([tables[name][:, :inputs] for name in group.names])
@@ -145,7 +145,7 @@ class Trial(nn.Module):
         (group,) = self._grouped({"": function})
 
         def evaluate(known: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            columns = {name: value.to(self.dtype) for name, value in known.items()}
+            columns = {name: value.to(self.like) for name, value in known.items()}
             points = torch.stack([columns[name] for name in problem.inputs], 1)
             values = group.derivatives(self.network, points)
             return function(columns | dict(self.coefficients), values)
@@ -153,9 +153,9 @@ class Trial(nn.Module):
         return evaluate
 
     @property
-    def dtype(self) -> torch.dtype:
-        """What weights and points are in."""
-        return next(self.network.parameters()).dtype
+    def like(self) -> Tensor:
+        """A weight: points come to its device and data type."""
+        return next(self.network.parameters())
 
     def _grouped(self, equations: Mapping[str, Residuals]) -> list[Together]:
         """Conditions by the rows that their jets need."""

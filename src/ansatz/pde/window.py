@@ -101,9 +101,7 @@ class Carried:
         drawn = self.condition.draw(count, rng, axes, others)
         # Measurements bring a time of their own.
         known = drawn | {s.name: np.full(count, float(value)) for s, value in self.at.items()}
-        device = next(self.before.parameters()).device
-        asked = {name: values.to(device) for name, values in tensors(known).items()}
-        carried = everywhere(self._evaluation, asked)
+        carried = everywhere(self._evaluation, tensors(known))
         return known | {name: values.double().cpu().numpy() for name, values in carried.items()}
 
 
