@@ -120,12 +120,10 @@ def ours(problem: str, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def recipe_of(problem: str) -> Any:
-    """A recipe that ships, the cavity at any Reynolds number."""
-    from ansatz.pde.problems.cavity import cavity
-    from ansatz.pde.problems.flows import kovasznay
+    """A recipe that ships."""
+    from ansatz.core.catalog import find
 
-    name, _, reynolds = problem.partition("-")
-    return cavity(float(reynolds)) if name == "cavity" else kovasznay()
+    return find({"cavity-100": "pde/cavity"}.get(problem, f"pde/{problem}"))
 
 
 def misses(trial: Any, recipe: Any, truth: Any) -> tuple[float, float]:
@@ -184,9 +182,10 @@ def center_lines(reynolds: int) -> dict[str, Callable[[Any], tuple[float, float]
 
     tables = runpy.run_path(str(HERE.parent / "src/ansatz/pde/exact/published.py"))
 
-    def line_of(axis: int, ends: str, known: str) -> Callable[[Any], tuple[float, float]]:
-        along = torch.tensor(tables[ends], dtype=torch.float32)
-        value = torch.tensor(tables[known][reynolds])
+    def line_of(axis: int, component: str, ends: str) -> Callable[[Any], tuple[float, float]]:
+        sound = tables[ends] != tables["MISPRINTS"].get((component, reynolds))
+        along = torch.tensor(tables[ends][sound], dtype=torch.float32)
+        value = torch.tensor(tables[f"GHIA_{component.upper()}"][reynolds][sound])
         place = torch.zeros(len(along), 2)
         place[:, axis] = pde_sym.WIDTH * (along - 0.5)
 
@@ -197,7 +196,7 @@ def center_lines(reynolds: int) -> dict[str, Callable[[Any], tuple[float, float]
 
         return difference
 
-    upright, across = line_of(1, "GHIA_Y", "GHIA_U"), line_of(0, "GHIA_X", "GHIA_V")
+    upright, across = line_of(1, "u", "GHIA_Y"), line_of(0, "v", "GHIA_X")
     return {"center-line-x": upright, "center-line-y": across}
 
 

@@ -60,6 +60,9 @@ class Points:
 
     def __call__(self, position: Position, model: nn.Module) -> dict[str, Tensor]:
         """The points of a position: the same tensors for as long as they stay."""
+        if self._eras == (None, None) and position.rank == 0:
+            for line in getattr(model, "plan", ()):
+                log.info("%s", line)
         points, weights = self._eras_at(position)
         known, self._eras = self._eras, (points, weights)
         if known[0] != points:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ansatz.core.recipe import Batches, Manifest, Sample, Split
+from ansatz.core.recipe import Batches, Filled, Manifest, Sample, Split
 from ansatz.pde.collocation import collocation
 from ansatz.pde.problem import Problem
 from ansatz.pde.request import FieldRequest
 from ansatz.pde.sampling import Sampling
 from ansatz.pde.truth import Truth
-from ansatz.store.samples import Store
+from ansatz.store.samples import Store, fill
 
 PLACE, FIELD = "at.", "field."
 
@@ -38,6 +38,10 @@ class Collocation:
     def manifest(self) -> Manifest:
         """No files: everything is computed."""
         return Manifest(source="embedded:ansatz.pde", files=())
+
+    def fill(self, raw: Path, folder: Path) -> Filled:
+        """Write the samples."""
+        return fill(self.samples(raw), folder)
 
     def samples(self, raw: Path) -> Iterator[Sample]:
         """The known solutions."""

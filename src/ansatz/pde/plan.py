@@ -63,6 +63,13 @@ class Rows:
     orders: tuple[int, ...]
     collapsed: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        """In words."""
+        orders = [sum(kept >= k for kept in self.orders) for k in range(1, self.highest + 1)]
+        parts = [f"{n} of order {k}" for k, n in enumerate(orders, 1) if n]
+        total = [f"a sum of {len(self.collapsed)} second ones"] if self.collapsed else []
+        return f"a value and derivatives in one pass: {', '.join(parts + total)}"
+
     @cached_property
     def starts(self) -> tuple[int, ...]:
         """The row of the first derivative along each direction."""

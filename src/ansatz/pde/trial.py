@@ -56,10 +56,12 @@ class Together:
     Attributes:
         names: Of the conditions.
         derivatives: Computes all that they need.
+        rows: What is followed through the network, where that is the way.
     """
 
     names: tuple[str, ...]
     derivatives: Derivatives
+    rows: Rows
 
 
 class Trial(nn.Module):
@@ -153,6 +155,17 @@ class Trial(nn.Module):
         return evaluate
 
     @property
+    def plan(self) -> list[str]:
+        """How derivatives are computed, pass by pass."""
+        way = self.config.derivatives
+        return [
+            f"{', '.join(group.names)}: {group.rows if way == 'taylor' else way}"
+            if group.rows.highest
+            else f"{', '.join(group.names)}: values"
+            for group in self._groups
+        ]
+
+    @property
     def like(self) -> Tensor:
         """A weight: points come to its device and data type."""
         return next(self.network.parameters())
@@ -164,9 +177,9 @@ class Trial(nn.Module):
         for name, function in equations.items():
             groups.setdefault(rows_for(function.wanted, dimensions), []).append(name)
         found = []
-        for names in groups.values():
+        for rows, names in groups.items():
             wanted = tuple(dict.fromkeys(w for name in names for w in equations[name].wanted))
-            found.append(Together(tuple(names), self._way(wanted, dimensions)))
+            found.append(Together(tuple(names), self._way(wanted, dimensions), rows))
         return found
 
     def _way(self, wanted: Sequence[Wanted], dimensions: int) -> Derivatives:

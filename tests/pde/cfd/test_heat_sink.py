@@ -3,58 +3,66 @@ import pytest
 
 from ansatz.pde.cfd.blocks import middles
 from ansatz.pde.cfd.heat_sink import (
+    FPGA,
     ORDER,
-    PITCH,
+    THREE,
     Extrapolation,
     extrapolated,
-    fins,
     heat_sink,
     pressure_drop,
-    sink,
 )
 from ansatz.pde.cfd.laminar import LaminarFlow, solve
 
-MESHES = (4, 6, 8)
+MESHES = (4, 6, 8)  # cells in a gap
+SCALES = {4: 0.6, 6: 0.8, 8: 1.0}
 
 
-def volume(boxes, block):
-    """Of what a list of boxes covers in the half with z > 0, by counting cells."""
+def solid_volume(block):
+    """Of what is cut out of a block, by counting cells."""
     sizes = [np.concatenate([np.diff(s.faces) for s in axis]) for axis in block.axes]
     cells = sizes[0][:, None, None] * sizes[1][:, None] * sizes[2]
     return cells[~block.is_fluid].sum()
 
 
 def test_seventeen_fins_stand_on_the_plate_at_one_pitch():
-    centers = np.mean(fins(), axis=1)
+    centers = np.mean(FPGA.fins, axis=1)
     assert 2 * len(centers) - 1 == 17
     np.testing.assert_allclose(np.diff(centers), 0.05421875)
-    assert pytest.approx(0.05421875) == PITCH
-    assert fins()[-1][1] == pytest.approx(0.4375)
-    np.testing.assert_allclose(np.ptp(fins(), axis=1), 0.0075)
+    assert pytest.approx(0.05421875) == FPGA.pitch
+    assert FPGA.fins[-1][1] == pytest.approx(0.4375)
+    np.testing.assert_allclose(np.ptp(FPGA.fins, axis=1), 0.0075)
 
 
 @pytest.mark.parametrize("gap_cells", MESHES)
 def test_the_mesh_cuts_out_exactly_half_of_the_sink(gap_cells):
-    block = heat_sink(gap_cells).block
+    block = heat_sink(SCALES[gap_cells]).block
     plate = 0.65 * 0.05 * 0.875
     above = 17 * 0.65 * (0.8625 - 0.05) * 0.0075
-    assert volume(sink(), block) == pytest.approx((plate + above) / 2, rel=1e-12)
+    assert solid_volume(block) == pytest.approx((plate + above) / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0.6, 0.8, 1.2, 1.8])
+def test_three_thick_fins_are_cut_out_exactly(scale):
+    plate = 0.65 * 0.05 * 0.875
+    above = 3 * 0.65 * (0.8625 - 0.05) * 0.1
+    block = heat_sink(scale, THREE).block
+    assert solid_volume(block) == pytest.approx((plate + above) / 2, rel=1e-12)
 
 
 @pytest.mark.parametrize(("gap_cells", "cells"), [(4, 53_340), (6, 130_464), (8, 262_860)])
 def test_meshes_have_the_cells_that_their_figures_belong_to(gap_cells, cells):
-    assert heat_sink(gap_cells).block.is_fluid.sum() == cells
+    assert heat_sink(SCALES[gap_cells]).block.is_fluid.sum() == cells
 
 
 @pytest.mark.parametrize("gap_cells", MESHES)
 def test_cells_fill_every_gap(gap_cells):
-    z = middles(heat_sink(gap_cells).block.axes[2])
-    for (_, left), (right, _) in zip(fins(), fins()[1:], strict=False):
+    z = middles(heat_sink(SCALES[gap_cells]).block.axes[2])
+    for (_, left), (right, _) in zip(FPGA.fins, FPGA.fins[1:], strict=False):
         assert ((left < z) & (z < right)).sum() == gap_cells
 
 
 def test_the_channel_is_that_of_the_example():
-    case = heat_sink(4)
+    case = heat_sink(0.6)
     ends = [(axis[0].start, axis[-1].end) for axis in case.block.axes]
     assert ends == [(-2.5, 2.5), (-0.5, 0.5), (0.0, 0.5625)]
     assert case.block.kinds == {
@@ -121,7 +129,7 @@ def test_meshes_that_do_not_become_finer_are_refused(drops, cells):
 
 @pytest.mark.openfoam
 def test_the_coarse_mesh_has_its_pressure_drop(tmp_path):
-    flow = solve(heat_sink(4), tmp_path / "case")
+    flow = solve(heat_sink(0.6), tmp_path / "case")
     assert pressure_drop(flow) == pytest.approx(25.78, abs=0.01)
     # Before the sink, what came in at a mean speed of 1 fills the channel.
     x = flow.centers[:, 0].round(9)

@@ -28,13 +28,23 @@ def everywhere(centers: Array) -> NDArray[np.bool_]:
     return np.ones(len(centers), bool)
 
 
-def reference(case: Callable[[FieldRequest], LaminarCase], trust: Trust = everywhere) -> Reference:
+def unmeasured(flow: LaminarFlow) -> dict[str, float]:
+    """No derived numbers."""
+    return {}
+
+
+def reference(
+    case: Callable[[FieldRequest], LaminarCase],
+    trust: Trust = everywhere,
+    numbers: Callable[[LaminarFlow], dict[str, float]] = unmeasured,
+) -> Reference:
     """A reference from the case that a request stands for.
 
     Args:
         case: From the request to the case.
         trust: Which cells, by their centers (cells, 3), the solver is right in. Elsewhere its
             values are not known.
+        numbers: Derived numbers of its flow.
 
     Returns:
         A function from a request to the request at the centers of all cells, and the solution
@@ -44,7 +54,7 @@ def reference(case: Callable[[FieldRequest], LaminarCase], trust: Trust = everyw
     def openfoam(request: FieldRequest) -> tuple[FieldRequest, Truth]:
         asked = case(request)
         flow = solve(asked, FOLDER / case_digest(asked)[:12])
-        truth = flow_truth(asked, flow, trust)
+        truth = replace(flow_truth(asked, flow, trust), numbers=numbers(flow))
         points = np.stack(list(truth.place.values()), 1)
         return replace(request, points=points, grid=truth.grid), truth
 

@@ -4,12 +4,13 @@ Expressions of sympy, which serve as boundary values as well: `kovasznay`, `tayl
 `beltrami`, `poiseuille`, `poisson`, `helmholtz`, `heat`, `standing_wave`, `traveling_wave`,
 `advection_diffusion`, `pressurized_cylinder`, `thin_fin`. Functions of arrays: `burgers`,
 `allen_cahn`, `duct_velocity` and its flow rate and pressure drop, `heated_fin`, `cavity`. Published
-tables: `GHIA_U`, `GHIA_V`, `BOTELLA_PEYRET`.
+tables: `GHIA_U`, `GHIA_V`, their `MISPRINTS`, `BOTELLA_PEYRET`.
 """
 
 from ansatz.pde.exact.allen_cahn import allen_cahn
 from ansatz.pde.exact.burgers import burgers
 from ansatz.pde.exact.cavity import LIDS, Cavity, cavity
+from ansatz.pde.exact.corner import singular_flow
 from ansatz.pde.exact.duct import duct_flow_rate, duct_pressure_drop, duct_velocity
 from ansatz.pde.exact.elasticity import pressurized_cylinder
 from ansatz.pde.exact.fields import (
@@ -22,7 +23,14 @@ from ansatz.pde.exact.fields import (
 )
 from ansatz.pde.exact.fin import heated_fin, thin_fin
 from ansatz.pde.exact.flows import beltrami, kovasznay, poiseuille, taylor_green
-from ansatz.pde.exact.published import BOTELLA_PEYRET, GHIA_U, GHIA_V, GHIA_X, GHIA_Y
+from ansatz.pde.exact.published import (
+    BOTELLA_PEYRET,
+    GHIA_U,
+    GHIA_V,
+    GHIA_X,
+    GHIA_Y,
+    MISPRINTS,
+)
 
 __all__ = [
     "BOTELLA_PEYRET",
@@ -31,6 +39,7 @@ __all__ = [
     "GHIA_X",
     "GHIA_Y",
     "LIDS",
+    "MISPRINTS",
     "Cavity",
     "advection_diffusion",
     "allen_cahn",
@@ -47,6 +56,7 @@ __all__ = [
     "poiseuille",
     "poisson",
     "pressurized_cylinder",
+    "singular_flow",
     "standing_wave",
     "taylor_green",
     "thin_fin",

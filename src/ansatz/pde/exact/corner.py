@@ -12,7 +12,8 @@ Batchelor, An Introduction to Fluid Dynamics, §4.8). The third is the first eff
     f₃″″ + 4 f₃″ = (f₁ g)′,    f₃ = f₃′ = 0 on both sides.
 
 The velocity of the first term jumps in the corner and its vorticity grows as 1/r. A spectral method
-keeps its accuracy once these terms are subtracted (Botella & Peyret, Computers & Fluids 27 (1998)).
+keeps its accuracy once these terms are subtracted (Botella & Peyret, Computers & Fluids 27 (1998)),
+and so does a network: `singular_flow` has the first of them as expressions.
 """
 
 from collections.abc import Callable
@@ -80,6 +81,42 @@ def singular_stream(x: Array, y: Array, lid: Lid, reynolds: float) -> Stream:
     return total
 
 
+def singular_flow(
+    x: sympy.Symbol, y: sympy.Symbol, viscosity: float | sympy.Expr
+) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr]:
+    """The Stokes flow of both upper corners of the unit square under a lid with u = 1.
+
+    With g = f₁ + f₁″ = A cos θ + B sin θ the vorticity of a corner is -g/r, and its harmonic
+    conjugate the pressure, ν (B ξ - A η) / r², where the density is 1.
+
+    Returns:
+        u, which is 2 on the lid, v and p. In the corners themselves the velocity counts as zero
+        and has no derivatives.
+    """
+    left = _scraped(x, 1 - y, viscosity)
+    right = _scraped(1 - x, 1 - y, viscosity)
+    return left[0] + right[0], left[1] - right[1], left[2] - right[2]
+
+
+def _scraped(
+    xi: sympy.Expr, eta: sympy.Expr, viscosity: float | sympy.Expr
+) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr]:
+    """Velocity along x and y, and pressure, of r f₁(θ) in the upper left corner."""
+    f = scraper()
+    g = sympy.expand(f + f.diff(THETA, 2))
+    a, b = g.subs(THETA, 0), g.subs(THETA, sympy.pi / 2)
+    squared = xi**2 + eta**2 + 1e-30
+    cosine, sine = xi / sympy.sqrt(squared), eta / sympy.sqrt(squared)
+
+    def at(angular: sympy.Expr) -> sympy.Expr:
+        named = {sympy.cos(THETA): cosine, sympy.sin(THETA): sine}
+        return sympy.expand(angular).subs(named).subs(THETA, sympy.atan2(eta, xi))
+
+    along = -(sine * at(f) + cosine * at(f.diff(THETA)))
+    upwards = -(cosine * at(f) - sine * at(f.diff(THETA)))
+    return along, upwards, viscosity * (b * xi - a * eta) / squared
+
+
 Angular = Callable[[Array], list[Array]]
 
 
@@ -107,10 +144,17 @@ def _angular(f: sympy.Expr) -> Angular:
 
 
 @cache
+def scraper() -> sympy.Expr:
+    """f₁ as an expression in `THETA`."""
+    t, c, s = THETA, sympy.cos, sympy.sin
+    return _fit(1, [s(t), c(t), t * s(t), t * c(t)], sympy.Integer(0), -1)
+
+
+@cache
 def angular_functions() -> tuple[tuple[int, sympy.Expr], ...]:
     """The powers of r, and f₁, f₂ and f₃ as expressions in `THETA`."""
     t, c, s = THETA, sympy.cos, sympy.sin
-    first = _fit(1, [s(t), c(t), t * s(t), t * c(t)], sympy.Integer(0), -1)
+    first = scraper()
     second = _fit(2, [sympy.Integer(1), t, c(2 * t), s(2 * t)], sympy.Integer(0), -1)
     forcing = sympy.diff(first * (first + first.diff(t, 2)), t)
     quadratic = [t**j * g for j in range(3) for g in (sympy.Integer(1), c(2 * t), s(2 * t))]

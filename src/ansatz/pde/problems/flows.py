@@ -37,7 +37,13 @@ def kovasznay() -> Recipe:
         source = "Kovasznay, Proc. Camb. Phil. Soc. 44, 1948"
         return [exactly("exact", solution, ends, source, {"rel_l2": 1e-4})]
 
-    return solved("pde/kovasznay", "flow behind a grid, Re 40", problem, truths)
+    return solved(
+        "pde/kovasznay",
+        "flow behind a grid, Re 40",
+        problem,
+        truths,
+        shipped="ansatz.pde/embedded/kovasznay",
+    )
 
 
 def taylor_green() -> Recipe:
@@ -65,7 +71,13 @@ def taylor_green() -> Recipe:
         solution = dict(zip((u, v), start, strict=False))
         return [exactly("t2", solution, {x: line, y: line, t: 2.0}, source, {"rel_l2": 1e-3})]
 
-    return solved("pde/taylor-green", "decaying vortices, unsteady, periodic", problem, truths)
+    return solved(
+        "pde/taylor-green",
+        "decaying vortices, unsteady, periodic",
+        problem,
+        truths,
+        shipped="ansatz.pde/embedded/taylor-green",
+    )
 
 
 def beltrami() -> Recipe:
@@ -93,4 +105,10 @@ def beltrami() -> Recipe:
         bounds = {"rel_l2": 1e-2}
         return [half, exactly("t1", velocity, {x: line, y: line, z: 0.3, t: 1.0}, source, bounds)]
 
-    return solved("pde/beltrami", "unsteady flow in three dimensions", problem, truths)
+    return solved(
+        "pde/beltrami",
+        "unsteady flow in three dimensions",
+        problem,
+        truths,
+        shipped="ansatz.pde/embedded/beltrami",
+    )

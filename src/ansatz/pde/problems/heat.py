@@ -35,7 +35,13 @@ def heated_fin() -> Recipe:
     def truths() -> list[Truth]:
         return [_fin(value) for value in HEIGHTS]
 
-    return solved("pde/heated-fin", "heated fins of any height in one solution", problem, truths)
+    return solved(
+        "pde/heated-fin",
+        "heated fins of any height in one solution",
+        problem,
+        truths,
+        shipped="ansatz.pde/embedded/heated-fin",
+    )
 
 
 def _fin(height: float) -> Truth:
@@ -47,9 +53,9 @@ def _fin(height: float) -> Truth:
 
 
 def unknown_diffusivity() -> Recipe:
-    """A diffusivity from 300 noisy measurements of a cooling rod."""
+    """A diffusivity from 300 noisy measurements of a cooling rod, whose ends are cold."""
     x, t = coordinates("x t")
-    (T,) = fields("T", x, t)
+    T, raw = fields("T raw", x, t)
     kappa = sympy.Symbol("diffusivity")
     solution = known.heat((x,), t, (1,), DIFFUSIVITY)
     rng = np.random.default_rng(0)
@@ -59,10 +65,12 @@ def unknown_diffusivity() -> Recipe:
     problem = Problem(
         (T,),
         {
-            "inside": Inside(interval(0, 1), heat(T, kappa), points=1000),
+            # The equation is certain, and measurements are not.
+            "inside": Inside(interval(0, 1), heat(T, kappa), points=1000, weight=100),
             "probes": Measured(place, {T: measured}, points=PROBES),
         },
         ranges={t: (0, 1)},
+        definitions={T: 4 * x * (1 - x) * raw},
         coefficients={kappa: 1.0},
     )
 
@@ -78,4 +86,5 @@ def unknown_diffusivity() -> Recipe:
         problem,
         truths,
         quantities={"diffusivity": found("diffusivity")},
+        shipped="ansatz.pde/embedded/unknown-diffusivity",
     )

@@ -14,6 +14,7 @@ from ansatz.pde.equations import helmholtz as helmholtz_equation
 from ansatz.pde.networks import Network
 from ansatz.pde.problem import Problem
 from ansatz.pde.recipes import solved
+from ansatz.pde.sampling import Sampling
 from ansatz.pde.shapes import interval, rectangle
 from ansatz.pde.solving import QUASI_NEWTON
 from ansatz.pde.symbols import coordinates, fields
@@ -38,7 +39,14 @@ def burgers() -> Recipe:
         source = "Cole-Hopf transformation, ansatz.pde.exact.burgers"
         return [Truth("exact", place, values, source, {"rel_l2": 1e-3}, (201, 51))]
 
-    return solved("pde/burgers", "Burgers' equation: a shock forms", problem, truths)
+    return solved(
+        "pde/burgers",
+        "Burgers' equation: a shock forms",
+        problem,
+        truths,
+        sampling=Sampling(pool=4),
+        shipped="ansatz.pde/embedded/burgers",
+    )
 
 
 def allen_cahn() -> Recipe:
@@ -69,6 +77,7 @@ def allen_cahn() -> Recipe:
         truths,
         network=Network(width=30, depth=3),
         train=replace(QUASI_NEWTON, steps=4000),
+        shipped="ansatz.pde/embedded/allen-cahn",
     )
 
 
@@ -87,4 +96,10 @@ def helmholtz() -> Recipe:
         ends = {x: (0.0, 1.0, 101), y: (0.0, 1.0, 101)}
         return [exactly("exact", {u: solution}, ends, "manufactured", {"rel_l2": 1e-4})]
 
-    return solved("pde/helmholtz", "Helmholtz equation, several waves", problem, truths)
+    return solved(
+        "pde/helmholtz",
+        "Helmholtz equation, several waves",
+        problem,
+        truths,
+        shipped="ansatz.pde/embedded/helmholtz",
+    )
