@@ -15,7 +15,6 @@ from ansatz.core import catalog
 from ansatz.core.artifacts import atomic
 from ansatz.core.places import run_folder
 from ansatz.engine.batch import Item
-from ansatz.engine.inputs import expand
 
 
 def predict_files(
@@ -39,13 +38,12 @@ def predict_files(
         raise ValueError(f"ansatz predict {name} needs an input: a file, a folder or a text")
     folder = out or run_folder(recipe, "predict")
     answers = verbs.predict(name, inputs, chosen, out=folder)
-    total = len(list(expand(recipe, inputs)))
     items: list[Item] = []
-    with bar(total) as progress:
-        task = progress.add_task(name, total=total)
+    with bar() as progress:
+        task = progress.add_task(name, total=None, visible=False)
         for item in answers:
             items.append(item)
-            progress.advance(task)
+            progress.update(task, completed=len(items), total=item.of, visible=item.of > 1)
             if item.failed:
                 progress.console.print(f"{item.name}: {item.row['error']}", markup=False)
     write_csv(folder / "predictions.csv", items)
@@ -54,15 +52,15 @@ def predict_files(
     return 2 if any(item.failed for item in items) else 0
 
 
-def bar(total: int) -> Progress:
-    """A progress bar on stderr, which stays away where there is no terminal or one input only."""
+def bar() -> Progress:
+    """A progress bar on stderr, which stays away where there is no terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True, soft_wrap=True),
-        disable=total == 1 or not sys.stderr.isatty(),
+        disable=not sys.stderr.isatty(),
     )
 
 

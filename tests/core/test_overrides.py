@@ -207,3 +207,26 @@ def test_its_own_values_may_be_typed_as_python_prints_them(study):
     values = {path: str(leaf.value) for path, leaf in leaves(plain).items()}
     base = Study(solver=Solver(largest=plain.solver.largest))
     assert override(base, values) == plain
+
+
+@dataclass(frozen=True)
+class Trained:
+    precision: Literal["fp32", "tf32", "fp64"] = "fp64"
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    train: Trained = field(default_factory=Trained)
+
+
+@pytest.mark.parametrize("prefix", ["", "train."])
+def test_switches_of_modulus_sym_are_understood(prefix):
+    run = override(Run(), {f"{prefix}tf32": "True", f"{prefix}jit": True})
+    assert run.train == Trained("tf32", compile=True)
+    assert override(run, {f"{prefix}tf32": "false"}).train.precision == "fp32"
+
+
+def test_a_switch_and_what_it_stands_for_are_one_option():
+    with pytest.raises(ValueError, match=r"train\.precision is set twice"):
+        override(Run(), {"precision": "fp64", "tf32": "true"})

@@ -169,6 +169,7 @@ class Field:
         (np.zeros((2, 3)), np.zeros((3, 2))),
         (np.zeros(2, np.float32), np.zeros(1, np.float64)),
         (b"abc", b"abd"),
+        ((np.zeros(5000), 1), (np.r_[np.zeros(4999), 1.0], 1)),
         (Field(np.zeros(5000)), Field(np.r_[np.zeros(4999), 1.0])),
         (1, "1"),
         (None, "None"),

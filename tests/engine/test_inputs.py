@@ -15,6 +15,11 @@ class Prompt:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class FileOrText:
+    sequences: Path | str
+
+
 @pytest.fixture(scope="module")
 def cars():
     return catalog.find("aero/cars")
@@ -73,6 +78,21 @@ def test_long_texts_get_short_names_that_are_safe_and_their_own(painter):
     assert len(set(names)) == len(texts)
     assert all("/" not in name and len(name) < 80 and name[0] != "." for name in names)
     assert names[0].startswith("a-cat-a-dog-")
+
+
+def test_a_text_that_is_too_long_for_a_name_is_no_file(cars):
+    recipe = replace(cars, request=FileOrText, suffixes=(".fasta",), repair=None)
+    text = "MKT" * 2000
+    assert list(requests(recipe, [text], {}).values()) == [FileOrText(text)]
+
+
+def test_a_request_that_is_cut_is_as_many_as_its_parts(painter):
+    def halves(asked):
+        yield "-0", replace(asked, seed=1)
+        yield "-1", replace(asked, seed=2)
+
+    found = requests(replace(painter, parts=halves), ["cat"], {"steps": 4})
+    assert found == {"cat-0": Prompt("cat", 4, 1), "cat-1": Prompt("cat", 4, 2)}
 
 
 def test_a_question_that_is_not_complete_says_what_it_needs(painter):

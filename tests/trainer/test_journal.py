@@ -19,7 +19,7 @@ def test_the_log_holds_readings_and_notes_that_can_be_read_back(tmp_path, capsys
     assert rows[0] == {"step": 0, "note": "resumed [from] nothing"}
     assert rows[1] == READING
     printed = capsys.readouterr().err.splitlines()
-    assert printed == ["resumed [from] nothing", "step 7/10  loss 0.5  1.23e+03 samples/s"]
+    assert printed == ["resumed [from] nothing", "step 7/10  loss 0.5  1.23e+03 items/s"]
 
 
 def test_rows_after_the_step_that_is_resumed_are_forgotten(tmp_path):

@@ -22,6 +22,14 @@ def test_the_rate_rises_in_a_line_peaks_after_the_warm_up_and_ends_at_its_final_
     assert all(a > b for a, b in pairwise(rates[9:]))
 
 
+def test_a_linear_schedule_falls_on_a_line():
+    linear = dataclasses.replace(CONFIG, schedule="linear")
+    rates = [learning_rate(linear, index) for index in range(9, 100)]
+    assert rates[0] == pytest.approx(0.02)
+    assert rates[-1] == pytest.approx(0.002)
+    assert [a - b for a, b in pairwise(rates)] == pytest.approx([0.018 / 90] * 90)
+
+
 def test_a_run_shorter_than_its_warm_up_only_rises():
     short = dataclasses.replace(CONFIG, steps=5)
     assert learning_rate(short, 4) == pytest.approx(0.01)

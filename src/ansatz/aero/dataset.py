@@ -23,7 +23,8 @@ from ansatz.aero.geometry.parametric import car_solids, sample_car
 from ansatz.aero.halves import Draws, half_batches
 from ansatz.aero.stream import AIR_VISCOSITY
 from ansatz.aero.truth import CarTruth
-from ansatz.core.recipe import Batches, Manifest, RemoteFile, Sample, Split
+from ansatz.core.recipe import Batches, Filled, Manifest, RemoteFile, Sample, Split
+from ansatz.store.samples import fill
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class Cars:
             ),
             license="CC-BY-4.0",
         )
+
+    def fill(self, raw: Path, folder: Path) -> Filled:
+        """Write the samples."""
+        return fill(self.samples(raw), folder)
 
     def samples(self, raw: Path) -> Iterator[Sample]:
         """Solutions with their geometries.

@@ -26,7 +26,8 @@ from ansatz.aero.drivaerml import RUNS, SOURCE, format_runs, manifest, parse_run
 from ansatz.aero.drivaerml_run import geometry_path, read_run
 from ansatz.aero.halves import Draws, half_batches
 from ansatz.aero.truth import CarTruth
-from ansatz.core.recipe import Batches, Manifest, Sample, Split
+from ansatz.core.recipe import Batches, Filled, Manifest, Sample, Split
+from ansatz.store.samples import fill
 
 TEST_SIZE: Final = 50
 VALIDATION_SIZE: Final = 34
@@ -58,6 +59,10 @@ class DrivAerML:
     def manifest(self) -> Manifest:
         """What `fetch` may bring."""
         return manifest(self.runs, self.kinds, self.source)
+
+    def fill(self, raw: Path, folder: Path) -> Filled:
+        """Write the samples."""
+        return fill(self.samples(raw), folder)
 
     def samples(self, raw: Path) -> Iterator[Sample]:
         """The runs whose geometry is in a raw directory; those that were not fetched are left out.

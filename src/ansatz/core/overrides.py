@@ -20,6 +20,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ansatz.core.errors import unknown
 
 Config = TypeVar("Config")
+# What users of Modulus Sym type, and what it is here.
+SWITCHES = {
+    ("tf32", "true"): ("precision", "tf32"),
+    ("tf32", "false"): ("precision", "fp32"),
+    ("jit", "true"): ("compile", "true"),
+    ("jit", "false"): ("compile", "false"),
+}
 WORDS = {"input should be": "must be", "input should have": "must have"}
 
 
@@ -95,7 +102,8 @@ def settle(known: Mapping[str, Leaf], values: Mapping[str, object]) -> dict[str,
         ValueError: Listing everything that is wrong, a line each.
     """
     errors, found = [], {}
-    for key, value in values.items():
+    for typed, told in values.items():
+        key, value = (typed, told) if meant(typed, known) else switched(typed, told)
         paths = meant(key, known)
         if not paths:
             errors.append(unknown("option", key, {end for path in known for end in ends(path)}))
@@ -111,6 +119,13 @@ def settle(known: Mapping[str, Leaf], values: Mapping[str, object]) -> dict[str,
     if errors:
         raise ValueError("\n".join(errors))
     return found
+
+
+def switched(key: str, value: object) -> tuple[str, object]:
+    """What a switch of Modulus Sym is here; what is none stays as it is."""
+    prefix, dot, name = key.rpartition(".")
+    found = SWITCHES.get((name, str(value).lower()))
+    return (prefix + dot + found[0], found[1]) if found else (key, value)
 
 
 def meant(key: str, paths: Iterable[str]) -> list[str]:

@@ -22,12 +22,12 @@ def home() -> Path:
 
 def raw_folder(recipe: Recipe) -> Path:
     """Where `fetch` puts files."""
-    return home() / recipe.name / "raw"
+    return home() / (recipe.shares or recipe.name) / "raw"
 
 
 def store_folder(recipe: Recipe) -> Path:
     """Where `prepare` puts samples: another place for other settings of the data."""
-    return home() / recipe.name / f"store-{fingerprint(recipe.data)}"
+    return home() / (recipe.shares or recipe.name) / f"store-{fingerprint(recipe.data)}"
 
 
 def run_folder(recipe: Recipe, verb: str) -> Path:

@@ -11,7 +11,7 @@ command line (`ansatz.core.overrides`) and is written beside each artifact (`pro
 Nothing here imports torch at run time: `ansatz list` and `ansatz --help` stay instant.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Protocol, TypeVar
@@ -132,14 +132,33 @@ class Position:
 Batches = Callable[[Position, "nn.Module"], "dict[str, Tensor]"]
 
 
+@dataclass(frozen=True)
+class Filled:
+    """What a store was filled with.
+
+    Attributes:
+        samples: How many.
+        sha256: Of all of them.
+    """
+
+    samples: int
+    sha256: str
+
+
 class Dataset(Protocol):
-    """Where the data comes from and how it becomes samples, batches and cases."""
+    """Where the data comes from and how it becomes a store, batches and cases."""
 
     def manifest(self) -> Manifest:
         """What `fetch` may bring."""
 
-    def samples(self, raw: Path) -> Iterator[Sample]:
-        """Raw files to arrays, one sample at a time."""
+    def fill(self, raw: Path, folder: Path) -> Filled:
+        """Write the store of raw files; after it was stopped, the next call ends what it began.
+
+        Where samples are a few arrays each, `ansatz.store.samples.fill` does it.
+
+        Raises:
+            ValueError: If something else lies in the folder; nothing is touched then.
+        """
 
     def batches(self, store: Path, split: Split, batch_size: int) -> Batches:
         """A function from a position of a run, and the model there, to a batch on the host.
@@ -188,8 +207,10 @@ class TrainConfig:
             `ssbroyden`, a dense quasi-Newton method that searches along lines: for at most 8,000
             parameters and batches that stay the same for many steps. It has no learning rate.
         learning_rate: Peak learning rate.
+        beta2: Decay of AdamW's mean of squared gradients.
         warmup_steps: Steps over which the rate rises linearly to its peak; after them it falls
-            along a half cosine to `final_rate` times the peak.
+            to `final_rate` times the peak.
+        schedule: How it falls: along a half `cosine`, or `linear`ly.
         final_rate: Share of the peak rate that is left at the last step.
         weight_decay: Decoupled weight decay (AdamW), on matrices only.
         clip_norm: Largest gradient norm; 0 leaves gradients as they are.
@@ -210,7 +231,9 @@ class TrainConfig:
     batch_size: Annotated[int, Ge(1)] = 1
     optimizer: OptimizerName = "adamw"
     learning_rate: Annotated[float, Gt(0), Lt(10)] = 1e-3
+    beta2: Annotated[float, Gt(0), Lt(1)] = 0.999
     warmup_steps: Annotated[int, Ge(0)] = 100
+    schedule: Literal["cosine", "linear"] = "cosine"
     final_rate: Annotated[float, Ge(0), Lt(1)] = 0.0
     weight_decay: Annotated[float, Ge(0), Lt(10)] = 0.0
     clip_norm: Annotated[float, Ge(0)] = 1.0
@@ -289,6 +312,24 @@ class Predictor(Protocol[Request, Context, Answered]):
         """Give numbers their units and meaning; host."""
 
 
+Tensors = dict[str, "Tensor"]
+
+
+@dataclass(frozen=True)
+class Stacking:
+    """How requests that wait together are evaluated in one forward pass.
+
+    Attributes:
+        together: From the forward pass of one request to that of several, in order.
+        cost: What a request costs: points, tiles, tokens.
+        most: Cost of a batch, at most.
+    """
+
+    together: "Callable[[Callable[[Tensors], Tensors]], Callable[[list[Tensors]], list[Tensors]]]"
+    cost: Callable[[Tensors], float]
+    most: float
+
+
 Check = Callable[[Sequence[Case]], Section]
 Reference = Callable[[Any], tuple[Any, Any]]
 Baseline = Callable[[Any], "Answer | None"]
@@ -310,6 +351,8 @@ class Recipe:
         train: How training goes.
         predict: How answers are computed.
         suffixes: Endings of the files that `predict` takes from a folder.
+        parts: Cuts a request about a long file into requests about parts of it, each with what its
+            name ends in; None answers all in one.
         calibrate: Fits what prediction needs beside the weights (intervals, distances) to the
             validation split; takes the checkpoint's folder and the store.
         self_test: Asks a predictor what the checkpoint's folder has a stored answer to, and raises
@@ -322,9 +365,11 @@ class Recipe:
             can be compared, as at the solver's own points, and the truth.
         repair: Makes a user's input file fit for the model (`ansatz prepare RECIPE FILE...`):
             takes the file and the output path, returns what it did, line by line.
+        stacking: How a server answers several requests at once; None takes them one by one.
         dialects: HTTP dialects by name, as `module:attribute` so that listing stays light.
         shipped: Folder of the checkpoint inside the distribution, as `package/folder`.
         needs: Name of the recipe whose checkpoint this one builds upon.
+        shares: Name of the recipe whose raw files and store it uses, if not its own.
     """
 
     name: str
@@ -337,12 +382,15 @@ class Recipe:
     train: TrainConfig = field(default_factory=TrainConfig)
     predict: PredictConfig = field(default_factory=PredictConfig)
     suffixes: tuple[str, ...] = ()
+    parts: Callable[[Any], Iterable[tuple[str, Any]]] | None = None
     calibrate: Callable[[Path, Path], None] | None = None
     self_test: Callable[[Predictor[Any, Any, Any], Path], None] | None = None
     checks: tuple[Check, ...] = ()
     baselines: Mapping[str, Callable[[Path], Baseline]] = field(default_factory=dict)
     references: Mapping[str, Reference] = field(default_factory=dict)
     repair: Callable[[Path, Path], list[str]] | None = None
+    stacking: Stacking | None = None
     dialects: Mapping[str, str] = field(default_factory=dict)
     shipped: str = ""
     needs: str = ""
+    shares: str = ""

@@ -31,11 +31,13 @@ class Item:
         name: Of the item, unique in its batch.
         row: The summary of its answer, or `error` with the reason.
         is_new: Whether it was computed now.
+        of: How many the batch has.
     """
 
     name: str
     row: Row
     is_new: bool
+    of: int = 1
 
     @property
     def failed(self) -> bool:
@@ -63,7 +65,7 @@ def predict_all(
     Yields:
         The items as they finish, in the order of the requests.
     """
-    device = Lock()
+    device, count = Lock(), len(requests)
 
     def one(name: str, request: object) -> Item:
         row_path = folder / "items" / f"{name}.json"
@@ -71,17 +73,17 @@ def predict_all(
             key = request_digest(request, salt)
             row = finished(row_path, key)
             if row is not None:
-                return Item(name, row, is_new=False)
+                return Item(name, row, is_new=False, of=count)
             encoded = predictor.encode(request)
             with device:
                 outputs = predictor.forward(encoded.tensors)
             answer: Answer = predictor.decode(outputs, encoded)
         except (ValueError, LookupError, OSError) as error:
-            return Item(name, {"error": str(error)}, is_new=True)
+            return Item(name, {"error": str(error)}, is_new=True, of=count)
         row = answer.summary()
         files = [str(path.relative_to(folder)) for path in answer.save(folder, name)]
         write_json(row_path, {"request": key, "row": row, "files": files})
-        return Item(name, row, is_new=True)
+        return Item(name, row, is_new=True, of=count)
 
     with ThreadPoolExecutor(workers) as pool:
         yield from pool.map(one, requests, requests.values())
@@ -122,4 +124,6 @@ def content(value: object) -> str:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         inner = {f.name: content(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return f"{type(value).__qualname__}{inner}"
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(content, value))})"
     return repr(value)

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING
+from os.path import isdir, isfile  # which take texts that are too long for a name
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -23,15 +24,16 @@ NAME = re.compile(r"[\w+-][\w+.-]{0,59}")
 def requests(
     recipe: Recipe, inputs: Sequence[Word], question: Mapping[str, object]
 ) -> dict[str, Any]:
-    """One request for each input.
+    """The requests of all inputs.
 
     Args:
-        recipe: Gives the type of the request, and the endings of files to take from folders.
+        recipe: Gives the type of the request, how long ones are cut, and the endings of files to
+            take from folders.
         inputs: Files, folders of files, or texts.
         question: Other fields of the request, the same for all.
 
     Returns:
-        Requests by name, in the order of the inputs.
+        Requests by name, in the order of the inputs; several of one that is cut.
 
     Raises:
         OSError: If a file does not exist, or a folder holds none.
@@ -42,7 +44,9 @@ def requests(
         name = name_of(recipe, word)
         if name in found:
             raise ValueError(f"several inputs are named {name}: rename one, or ask separately")
-        found[name] = request(recipe, word, question)
+        asked = request(recipe, word, question)
+        cut = [("", asked)] if recipe.parts is None else recipe.parts(asked)
+        found |= {name + ending: part for ending, part in cut}
     return found
 
 
@@ -56,7 +60,7 @@ def request(recipe: Recipe, word: Word, question: Mapping[str, object]) -> Any:
     first, *others = dataclasses.fields(recipe.request)
     if is_file(recipe, word):
         value: object = Path(word)
-        if not Path(word).is_file():
+        if not isfile(word):
             raise FileNotFoundError(f"{word} is not a file: give a file, or a folder of files")
     else:
         hint = get_type_hints(recipe.request, include_extras=True)[first.name]
@@ -78,7 +82,7 @@ def expand(recipe: Recipe, inputs: Sequence[Word]) -> Iterator[Word]:
         FileNotFoundError: If a folder holds none.
     """
     for word in inputs:
-        if not takes_files(recipe) or not Path(word).is_dir():
+        if not takes_files(recipe) or not isdir(word):
             yield word
             continue
         paths = sorted(path for path in Path(word).iterdir() if is_taken(recipe, path))
@@ -104,7 +108,7 @@ def takes_texts(recipe: Recipe) -> bool:
 
 def is_file(recipe: Recipe, word: Word) -> bool:
     """Whether a word is meant as a file."""
-    return takes_files(recipe) and (not takes_texts(recipe) or Path(word).is_file())
+    return takes_files(recipe) and (not takes_texts(recipe) or isfile(word))
 
 
 def _kinds(recipe: Recipe) -> tuple[Any, ...]:

@@ -80,7 +80,7 @@ class Desk:
             many or (lambda batch: [forward(tensors) for tensors in batch]),
             queue_size=settings.queue_size,
             max_batch=settings.max_batch if many else 1,
-            max_cost=settings.max_cost,
+            max_cost=min(settings.max_cost, service.max_cost),
             cost=service.cost,
         )
         self.metrics = open_metrics(

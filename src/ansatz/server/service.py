@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Service:
         forward_many: Evaluates the tensors of several requests at once, in order. None runs
             `forward` on one at a time.
         cost: Cost of a request's tensors in a batch: points, tiles, tokens.
+        max_cost: Of a batch, unless the settings say less.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Service:
     self_test: Callable[[], None] | None = None
     forward_many: Callable[[list[Tensors]], list[Tensors]] | None = None
     cost: Callable[[Tensors], float] = unit_cost
+    max_cost: float = math.inf
 
     def __post_init__(self) -> None:
         if not dataclasses.is_dataclass(self.request):
@@ -98,7 +101,7 @@ def recipe_service(
     Raises:
         TypeError: If an entry of `recipe.dialects` does not name a `Dialect`.
     """
-    test, folder = recipe.self_test, checkpoint.path
+    test, folder, stacking = recipe.self_test, checkpoint.path, recipe.stacking
     terms = _text(folder / "LICENSE")
     return Service(
         name=recipe.name,
@@ -112,6 +115,9 @@ def recipe_service(
         config=json.dumps(recipe, default=plain, indent=1),
         assets=(f"{folder.name} sha256:{checkpoint.sha256}",),
         self_test=partial(test, predictor, folder) if test is not None else None,
+        forward_many=stacking.together(predictor.forward) if stacking else None,
+        cost=stacking.cost if stacking else unit_cost,
+        max_cost=stacking.most if stacking else math.inf,
     )
 
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from ansatz.core.artifacts import PROVENANCE, Parent, read_provenance, write_provenance
 from ansatz.core.places import fingerprint
 from ansatz.core.recipe import Recipe
-from ansatz.store.samples import Store, require_only_samples, write_samples
 
 log = logging.getLogger("ansatz")
 
 
 def make_store(recipe: Recipe, raw: Parent, folder: Path, given: Mapping[str, object]) -> Path:
-    """Write the samples of raw files, and their provenance when all are there.
+    """Fill a store from raw files, and write its provenance when all is there.
 
     Args:
         recipe: Whose data it is.
@@ -31,26 +30,27 @@ def make_store(recipe: Recipe, raw: Parent, folder: Path, given: Mapping[str, ob
     Raises:
         ValueError: If something else than samples lies there; nothing is touched then.
     """
-    require_only_samples(folder)
     log.info("preparing %s", recipe.name)
-    (folder / PROVENANCE).unlink(missing_ok=True)  # until all samples are there, it is no store
-    count = sum(1 for _ in write_samples(recipe.data.samples(raw.path), folder))
+    filled = recipe.data.fill(raw.path, folder)
     write_provenance(
         folder,
         recipe,
         overrides=given,
         parents={"raw": raw},
-        samples=count,
+        samples=filled.samples,
+        content=filled.sha256,
         data=fingerprint(recipe.data),
     )
-    log.info("%d samples in %s", count, folder)
+    log.info("%d samples in %s", filled.samples, folder)
     return folder
 
 
 def is_made_of(raw: Parent, folder: Path) -> bool:
     """Whether a folder holds a finished store of just these raw files."""
     known = read_provenance(folder)
-    return known is not None and bool(known["parents"]["raw"]["sha256"] == raw.sha256)
+    if known is None or "content" not in known:
+        return False
+    return bool(known["parents"]["raw"]["sha256"] == raw.sha256)
 
 
 def finished_store(recipe: Recipe, folder: Path) -> Path:
@@ -61,7 +61,7 @@ def finished_store(recipe: Recipe, folder: Path) -> Path:
         ValueError: If it was made with other settings of the data.
     """
     known = read_provenance(folder)
-    if known is None or "data" not in known:
+    if known is None or "content" not in known:
         raise FileNotFoundError(
             f"{folder} holds no finished store of {recipe.name}. Make it with the same options: "
             f"ansatz prepare {recipe.name}"
@@ -75,5 +75,6 @@ def finished_store(recipe: Recipe, folder: Path) -> Path:
 
 
 def store_parent(folder: Path) -> Parent:
-    """A store as what something is made of."""
-    return Parent(folder, Store(folder).digest())
+    """A finished store as what something is made of."""
+    known = read_provenance(folder) or {}
+    return Parent(folder, known["content"])

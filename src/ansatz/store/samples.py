@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ansatz.core.artifacts import atomic, digest, plain
-from ansatz.core.recipe import Sample, Split
+from ansatz.core.artifacts import PROVENANCE, atomic, digest, plain
+from ansatz.core.recipe import Filled, Sample, Split
 
 SUFFIX = ".safetensors"
 KEY = "sample"
@@ -59,6 +59,18 @@ class Store:
         """A hash of all samples, of nothing else that may lie in the folder."""
         lines = [f"{path.name} {digest(path)}\n" for path in sample_files(self.folder)]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def fill(samples: Iterable[Sample], folder: Path) -> Filled:
+    """Make a folder the store of some samples.
+
+    Raises:
+        ValueError: If something else than samples lies there; nothing is touched then.
+    """
+    require_only_samples(folder)
+    (folder / PROVENANCE).unlink(missing_ok=True)  # until all samples are there, it is no store
+    count = sum(1 for _ in write_samples(samples, folder))
+    return Filled(count, Store(folder).digest())
 
 
 def write_samples(samples: Iterable[Sample], folder: Path) -> Iterator[Sample]:

@@ -55,7 +55,7 @@ class Journal:
         if self.board is not None:
             for name, value in reading.items():
                 self.board.add_scalar(name, value, step)
-        status = f"loss {reading['loss']:.4g}  {reading['items_per_second']:.3g} samples/s"
+        status = f"loss {reading['loss']:.4g}  {reading['items_per_second']:.3g} items/s"
         self.bar.update(self.bar.task_ids[0], completed=step, status=status)
         if self.bar.disable:
             self.bar.console.out(f"step {step}/{self.steps}  {status}", highlight=False)

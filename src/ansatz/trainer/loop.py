@@ -75,10 +75,10 @@ class Training:
             data_seconds = time.perf_counter() - began
             losses = self.step(fetched, index)
             number = index + 1
-            self._meters.stepped(number, losses, data_seconds)
+            self._meters.stepped(number, losses, data_seconds, fetched)
             reading = None
             if number % config.log_every == 0 or number == config.steps:
-                reading = self._meters.read(number, learning_rate(config, index), fetched)
+                reading = self._meters.read(number, learning_rate(config, index))
             yield Step(number, losses, self, reading)
 
     def _fetch(self, batches: Batches, index: int) -> list[Batch]:

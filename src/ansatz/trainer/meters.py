@@ -2,7 +2,7 @@
 
 Losses stay on the device, one small tensor per step, until a reading brings a whole interval to
 the host in one transfer. That transfer is the only time the host waits for the device, so it also
-bounds the clock: the rate of an interval is its samples over the time between two readings.
+bounds the clock: the rate of an interval is its items over the time between two readings.
 """
 
 import math
@@ -32,11 +32,13 @@ class Meters:
         self._losses: deque[tuple[int, Loss]] = deque(maxlen=config.log_every)
         self._restart()
 
-    def stepped(self, number: int, loss: Loss, data_seconds: float) -> None:
-        """Count a step and the time that its batches took; keep its losses, on the device."""
+    def stepped(
+        self, number: int, loss: Loss, data_seconds: float, batches: Sequence[Batch]
+    ) -> None:
+        """Count a step, its batches and the time they took; keep its losses, on the device."""
         self._losses.append((number, loss))
         self._data_seconds += data_seconds
-        self._steps += 1
+        self._items += sum(map(_num_items, batches))
 
     def check(self) -> Reading:
         """Bring the kept losses to the host and look at them; every rank must take part.
@@ -58,24 +60,24 @@ class Meters:
         means = (sum(row) / len(row) for row in rows)
         return dict(zip(["loss", *names], means, strict=True))
 
-    def read(self, number: int, rate: float, batches: Sequence[Batch]) -> Reading:
+    def read(self, number: int, rate: float) -> Reading:
         """Take a reading and begin a new interval; every rank must take part.
 
         Args:
             number: Steps taken so far.
             rate: The learning rate of the last one.
-            batches: Of the last one; the others are as large.
 
         Returns:
             The `step`, means of the loss and its terms, the `learning_rate`, the
-            `items_per_second` of all ranks (a batch has as many items as the leading axis of its
-            first tensor), and the `data_share` of the time that this process spent on batches.
+            `items_per_second` of all ranks, each as many as this one (a batch has as many items as
+            the leading axis of its first tensor: samples, points, tokens), and the `data_share` of
+            the time that this process spent on batches.
 
         Raises:
             ValueError: If the loss of a step was not finite on any rank.
         """
         losses = self.check()
-        items = self._steps * self._world.ranks * sum(map(_num_samples, batches))
+        items = self._items * self._world.ranks
         elapsed = time.perf_counter() - self._began
         share = self._data_seconds / elapsed
         self._restart()
@@ -84,7 +86,7 @@ class Meters:
 
     def _restart(self) -> None:
         self._losses.clear()
-        self._data_seconds, self._steps = 0.0, 0
+        self._data_seconds, self._items = 0.0, 0
         self._began = time.perf_counter()
 
     def _require_finite(self, losses: list[float]) -> None:
@@ -99,6 +101,6 @@ class Meters:
                 )
 
 
-def _num_samples(batch: Batch) -> int:
+def _num_items(batch: Batch) -> int:
     first = next(iter(batch.values()), None)
     return 1 if first is None or first.ndim == 0 else first.shape[0]

@@ -1,6 +1,6 @@
 """The optimizer and its learning rate.
 
-AdamW (Loshchilov & Hutter 2019, Algorithm 2) with torch's defaults β = (0.9, 0.999), ε = 1e-8, or
+AdamW (Loshchilov & Hutter 2019, Algorithm 2) with β₁ = 0.9, ε = 1e-8, or
 one of `ansatz.trainer.optimizers`.
 Decay is for matrices: a bias or a normalization's gain has no reason to be near zero.
 
@@ -9,7 +9,7 @@ The rate at the n-th of N steps (n from 1), with W warm-up steps and the peak η
     η n / W                                              for n <= W
     η (r + (1 - r) (1 + cos(π (n - W) / (N - W))) / 2)   afterwards,
 
-so that it is η at n = W and r η at the last step.
+so that it is η at n = W and r η at the last step; or it falls on a straight line between them.
 """
 
 import math
@@ -37,7 +37,8 @@ def learning_rate(config: TrainConfig, index: int) -> float:
         return config.learning_rate * number / config.warmup_steps
     progress = (number - config.warmup_steps) / (config.steps - config.warmup_steps)
     cosine = (1 + math.cos(math.pi * progress)) / 2
-    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
+    left = cosine if config.schedule == "cosine" else 1 - progress
+    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * left)
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig, *, capturable: bool = False) -> Optimizer:
@@ -70,6 +71,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig, *, capturable: bool = 
     return torch.optim.AdamW(
         groups,
         lr=rate,
+        betas=(0.9, config.beta2),
         fused=all(p.is_floating_point() for p in trained),
         capturable=capturable,
     )

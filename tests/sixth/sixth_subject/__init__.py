@@ -22,6 +22,7 @@ from ansatz.core.findings import Case, Finding, Section
 from ansatz.core.recipe import (
     Batches,
     Encoded,
+    Filled,
     Loss,
     Manifest,
     Position,
@@ -31,7 +32,7 @@ from ansatz.core.recipe import (
     Split,
     TrainConfig,
 )
-from ansatz.store.samples import Store
+from ansatz.store.samples import Store, fill
 
 LARGEST_ANGLE = 3.1  # of the training data
 
@@ -80,6 +81,10 @@ class Angles:
     def manifest(self) -> Manifest:
         """One table."""
         return Manifest("embedded:sixth_subject/raw", (RemoteFile("angles.csv"),), "CC0-1.0")
+
+    def fill(self, raw: Path, folder: Path) -> Filled:
+        """Write the samples."""
+        return fill(self.samples(raw), folder)
 
     def samples(self, raw: Path) -> Iterator[Sample]:
         """A sample per split."""
