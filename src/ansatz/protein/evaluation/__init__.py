@@ -1,0 +1,1 @@
+"""What `ansatz check` says of a protein language model: numbers, intervals, and what is known."""
