@@ -73,7 +73,7 @@ class Sequences:
 
     Attributes:
         origin: What `fetch` brings: one FASTA file, and `clusters.tsv` if there is one.
-        source: Another FASTA file or address, or `-` for standard input.
+        fasta: Another FASTA file or address, or `-` for standard input.
         clusters: Another file of clusters, `rep50 rep90 member` or `representative member`; without
             any, each record is a cluster, as in UniRef50.
         shortest, longest_record: Residues that a record may have; 0 for no limit.
@@ -84,7 +84,7 @@ class Sequences:
     """
 
     origin: Manifest
-    source: str = ""
+    fasta: str = ""
     clusters: Path | None = None
     shortest: Annotated[int, Ge(0)] = 0
     longest_record: Annotated[int, Ge(0)] = 0
@@ -96,7 +96,7 @@ class Sequences:
 
     def manifest(self) -> Manifest:
         """What `fetch` brings; nothing, if the user has a source of their own."""
-        return Manifest("embedded:ansatz.protein", ()) if self.source else self.origin
+        return Manifest("embedded:ansatz.protein", ()) if self.fasta else self.origin
 
     def fill(self, raw: Path, folder: Path) -> Filled:
         """Make a corpus with its splits; after a kill, the next call goes on.
@@ -107,9 +107,9 @@ class Sequences:
         """
         (folder / PROVENANCE).unlink(missing_ok=True)
         options = Preparing(self.shortest, self.longest_record, self.deduplicate)
-        prepare(self.source or one_file(raw, FASTA), folder, options)
+        prepare(self.fasta or one_file(raw, FASTA), folder, options)
         corpus = Corpus(folder)
-        named = self.clusters or (None if self.source else clusters_file(raw))
+        named = self.clusters or (None if self.fasta else clusters_file(raw))
         self._split(corpus, named)
         digest = hashlib.sha256((folder / META).read_bytes())
         for path in sorted(folder.glob("*-*.i64")):
@@ -206,7 +206,7 @@ def one_file(folder: Path, patterns: tuple[str, ...]) -> Path:
         names = ", ".join(path.name for path in found) or "none"
         raise FileNotFoundError(
             f"{folder} must hold one FASTA file, and holds {names}. Fetch it, or name it: "
-            "source=FILE"
+            "fasta=FILE"
         )
     return found[0]
 
