@@ -293,7 +293,7 @@ def test_points_outside_are_counted_and_what_is_no_number_inside_is_told(ask, ca
     assert not caplog.text
     row = ask({T: sympy.sqrt(x - sympy.Rational(1, 2))}, square)(points).summary()
     assert np.isnan(row["T_max"])
-    assert "T is no finite number at 1 of 3 points" in caplog.text
+    assert "not finite at 1 of 3 points: T" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["points", "grid", "vtk", "lambda", "heat flux"])

@@ -86,14 +86,18 @@ class SolutionPredictor:
         """Name the values, and take away those where they are not meant."""
         asked = encoded.context
         values = {n: output.double().numpy().copy() for n, output in outputs.items()}
+        odd: dict[int, list[str]] = {}
         for name, array in values.items():
             hidden = asked.outside
             if name in self.equations:
                 condition = self.equations[name].condition
                 hidden = hidden | ~self._holds(condition, asked.place, condition.where)
-            if odd := int((~np.isfinite(array) & ~hidden).sum()):
-                log.warning("%s is no finite number at %d of %d points", name, odd, len(array))
+            odd.setdefault(int((~np.isfinite(array) & ~hidden).sum()), []).append(name)
             array[hidden] = np.nan
+        for count, names in odd.items():
+            if count:
+                points = len(asked.outside)
+                log.warning("not finite at %d of %d points: %s", count, points, ", ".join(names))
         residuals = {name: values.pop(name) for name in self.equations}
         quantities = self.numbers(asked.place)
         return replace(asked, fields=values, residuals=residuals, quantities=quantities)
