@@ -41,12 +41,12 @@ def requests(
     """
     found: dict[str, Any] = {}
     for word in expand(recipe, inputs):
-        name = name_of(recipe, word)
-        if name in found:
-            raise ValueError(f"several inputs are named {name}: rename one, or ask separately")
         asked = request(recipe, word, question)
-        cut = [("", asked)] if recipe.parts is None else recipe.parts(asked)
-        found |= {name + ending: part for ending, part in cut}
+        for ending, part in recipe.parts(asked) if recipe.parts else [("", asked)]:
+            name = name_of(recipe, word) + ending
+            if name in found:
+                raise ValueError(f"several inputs are named {name}: rename one, or ask separately")
+            found[name] = part
     return found
 
 
