@@ -8,8 +8,9 @@ from small_cars import TINY, answer_of, tiny_predictor
 
 from ansatz.aero.calibration import FLOOR, describe
 from ansatz.aero.car import CarRequest
-from ansatz.aero.loading import WEIGHTS, calibrate_checkpoint, descriptions, load_predictor
+from ansatz.aero.loading import calibrate_checkpoint, descriptions, load_predictor
 from ansatz.core.artifacts import PROVENANCE
+from ansatz.engine.trained import WEIGHTS
 
 
 def write_checkpoint(folder, shape=TINY):

@@ -6,14 +6,11 @@ calibration.*         intervals and distances (`ansatz.aero.calibration`)
 probe.json            a stored answer (`ansatz.aero.probe`)
 """
 
-import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from ansatz.aero.calibration import (
     FLOOR,
@@ -30,11 +27,9 @@ from ansatz.aero.predictor import CarPredictor, member_loads
 from ansatz.aero.probe import write_probe
 from ansatz.aero.stream import FreeStream
 from ansatz.aero.surface import Surface
-from ansatz.core.artifacts import PROVENANCE
 from ansatz.core.recipe import Split
+from ansatz.engine.trained import trained
 from ansatz.store.samples import Store
-
-WEIGHTS = "model.safetensors"
 
 
 def load_predictor(folder: Path) -> CarPredictor:
@@ -44,41 +39,8 @@ def load_predictor(folder: Path) -> CarPredictor:
         FileNotFoundError: If the folder holds no checkpoint.
         ValueError: If the weights are not those of the network that the folder describes.
     """
-    for name in (WEIGHTS, PROVENANCE):
-        if not (folder / name).exists():
-            raise FileNotFoundError(f"{folder} has no {name}: it is no finished training run")
-    model = read_shape(folder / PROVENANCE).build()
-    try:
-        weights = load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise ValueError(f"{folder / WEIGHTS} is damaged: {error}. Restore it") from error
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    if expected != found:
-        odd = sorted({name for name, _ in expected.items() ^ found.items()})
-        raise ValueError(
-            f"{folder / WEIGHTS} does not fit the network in {PROVENANCE}: {len(odd)} tensors "
-            f"differ, the first is {odd[0]}. Train again, or restore the folder"
-        )
-    model.load_state_dict(weights)
-    return CarPredictor(model.eval(), load_calibration(folder))
-
-
-def read_shape(path: Path) -> Domino:
-    """The shape of the network that a provenance file describes.
-
-    Raises:
-        ValueError: If it describes none of this kind.
-    """
-    recipe = json.loads(path.read_text()).get("recipe", {})
-    shape = recipe.get("model", {})
-    known = {field.name for field in fields(Domino)}
-    if not shape or not known.issuperset(shape):
-        raise ValueError(
-            f"{path} describes the network by {sorted(shape) or 'nothing'}; expected "
-            f"{sorted(known)}: it is no checkpoint of aero, or of another version"
-        )
-    return Domino(**shape)
+    model = trained(folder, Domino, "aero")
+    return CarPredictor(model, load_calibration(folder))
 
 
 def calibrate_checkpoint(folder: Path, store: Path) -> None:

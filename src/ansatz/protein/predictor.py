@@ -5,20 +5,17 @@ forward  states and logits where they are wanted, batch by batch                
 decode   back into the order of the question                                    (host)
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ansatz.core.artifacts import PROVENANCE
 from ansatz.core.recipe import Encoded
+from ansatz.engine.trained import trained
 from ansatz.protein.answer import Embedded, Scored
 from ansatz.protein.batches import Tensors, evaluate, packed, residues
 from ansatz.protein.corpus.alphabet import FIRST_RESIDUE, MASK, NUM_AMINO_ACIDS
@@ -30,7 +27,6 @@ from ansatz.protein.records import Part, Records, Texts, typed
 from ansatz.protein.request import Pooling, Question
 from ansatz.protein.variants import AskedVariants, encode_variants
 
-WEIGHTS = "model.safetensors"
 LAST_AMINO_ACID = FIRST_RESIDUE + NUM_AMINO_ACIDS - 1
 
 
@@ -164,51 +160,4 @@ def load_proteins(folder: Path) -> Proteins:
         ValueError: If it is of another kind of network, or damaged.
     """
     own = (folder / PROVENANCE).exists()
-    return Proteins((read_own(folder) if own else read(folder)).eval())
-
-
-def read_own(folder: Path) -> EsmNetwork:
-    """Read the network of a training run.
-
-    Raises:
-        FileNotFoundError: If the folder holds no weights.
-        ValueError: If they are not those of the network that the folder describes, or damaged.
-    """
-    path = folder / WEIGHTS
-    if not path.exists():
-        raise FileNotFoundError(f"{folder} has no {WEIGHTS}: it is no finished training run")
-    network = read_shape(folder / PROVENANCE).build()
-    try:
-        weights = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}. Restore it") from error
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    if expected != found:
-        odd = sorted({name for name, _ in expected.items() ^ found.items()})
-        raise ValueError(
-            f"{path} does not fit the network in {PROVENANCE}: {len(odd)} tensors differ, the "
-            f"first is {odd[0]}. Train again, or restore the folder"
-        )
-    network.load_state_dict(weights)
-    return network
-
-
-def read_shape(path: Path) -> Esm:
-    """The shape of the network that a provenance file describes.
-
-    Raises:
-        ValueError: If it describes none of this kind.
-    """
-    shape = json.loads(path.read_text()).get("recipe", {}).get("model", {})
-    known = {each.name for each in fields(Esm)}
-    if not shape or not known.issuperset(shape):
-        raise ValueError(
-            f"{path} describes the network by {_words(shape)}; expected {_words(known)}: it is no "
-            "checkpoint of protein, or of another version"
-        )
-    return Esm(**shape)
-
-
-def _words(names: Sequence[str] | set[str]) -> str:
-    return ", ".join(sorted(names)) or "nothing"
+    return Proteins(trained(folder, Esm, "protein") if own else read(folder).eval())

@@ -5,6 +5,7 @@ then `ansatz train protein/esm2-8m` or any other.
 """
 
 from dataclasses import replace
+from functools import partial
 
 from ansatz.core.recipe import Manifest, Recipe, RemoteFile, Stacking, TrainConfig
 from ansatz.protein.batches import cost, together
@@ -127,31 +128,4 @@ def _esm2(size: str) -> Recipe:
     )
 
 
-def esm2_8m() -> Recipe:
-    """ESM-2 with 8 million parameters."""
-    return _esm2("8m")
-
-
-def esm2_35m() -> Recipe:
-    """ESM-2 with 35 million parameters."""
-    return _esm2("35m")
-
-
-def esm2_150m() -> Recipe:
-    """ESM-2 with 150 million parameters."""
-    return _esm2("150m")
-
-
-def esm2_650m() -> Recipe:
-    """ESM-2 with 650 million parameters."""
-    return _esm2("650m")
-
-
-def esm2_3b() -> Recipe:
-    """ESM-2 with 3 billion parameters."""
-    return _esm2("3b")
-
-
-def esm2_15b() -> Recipe:
-    """ESM-2 with 15 billion parameters."""
-    return _esm2("15b")
+esm2_8m, esm2_35m, esm2_150m, esm2_650m, esm2_3b, esm2_15b = (partial(_esm2, s) for s in ESM2)
