@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 import ansatz
 from ansatz.core import catalog
@@ -42,6 +43,25 @@ def test_a_trained_model_trains_no_further(sine):
     before = digest(sine / "model.safetensors")
     assert ansatz.train(NAME, out=sine).number == 400
     assert digest(sine / "model.safetensors") == before
+
+
+def test_a_second_stage_trains_the_first_where_there_is_none_and_builds_upon_it(installed):
+    first = Path("runs/trigonometry/sine/train")
+    options = {"data.degree": 2}
+    outcome = ansatz.train("trigonometry/refined", options)
+    assert outcome.number == 2
+    made, before = read_provenance(outcome.weights.parent), read_provenance(first)
+    assert made["parents"]["first"] == {"path": str(first), "sha256": digest(first)}
+    assert made["parents"]["store"] == before["parents"]["store"]  # the same data, as asked
+    weights = load_file(first / "model.safetensors")
+    for name, value in load_file(outcome.weights).items():
+        assert (value - weights[name]).abs().max() < 1e-5
+
+    created = before["created"]
+    ansatz.train("trigonometry/refined", options, out=Path("again"))
+    assert read_provenance(first)["created"] == created  # it is not trained twice
+    with pytest.raises(FileNotFoundError):
+        ansatz.train("trigonometry/refined", {"first": "nowhere"}, out=Path("other"))
 
 
 def test_the_first_of_several_processes_makes_the_store_and_the_others_use_it(installed):

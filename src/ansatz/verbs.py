@@ -9,15 +9,17 @@ what it made. All options are read before anything else is done. Nothing here kn
 import importlib.metadata
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch import nn
 
 from ansatz.core import catalog
 from ansatz.core import options as own
-from ansatz.core.artifacts import Parent, digest, write_provenance
+from ansatz.core.artifacts import PROVENANCE, Parent, digest, write_provenance
 from ansatz.core.errors import require
 from ansatz.core.findings import Section
 from ansatz.core.places import raw_folder, run_folder, shipped_folder, store_folder
@@ -107,22 +109,33 @@ def prepare(
 def train(name: str, options: Options | None = None, *, out: Path | None = None) -> Outcome:
     """Train the model of a recipe; goes on where an earlier run was stopped.
 
+    A stage that it builds upon is trained before, on the same data, if there is none.
+
     Args:
         name: Of the recipe.
-        options: Overrides, as `train.steps`; `store`.
+        options: Overrides, as `train.steps`; `store`, `first`.
         out: Folder of the run.
 
     Returns:
         How the run ended.
     """
-    asked = ask("train", name, own.TrainOptions(), options)
+    return train_as_asked(ask("train", name, own.TrainOptions(), options), out)
+
+
+def train_as_asked(asked: own.Asked[own.TrainOptions], out: Path | None = None) -> Outcome:
+    """Train as `train` was asked to."""
     recipe = asked.recipe
     folder = out or run_folder(recipe, "train")
+    first = None
+    if recipe.needs:
+        first = asked.own.first or first_stage(asked)
+        if first is None:  # stopped by a signal
+            return Outcome(0, "a signal, in the stage before", None)
     with process_group() as world:
         store = shared_store(recipe, asked.own.store, world)
         torch.manual_seed(recipe.train.seed)
         outcome = run(
-            recipe.model.build(),
+            network(recipe, store, first),
             recipe.objective,
             recipe.data.batches(store, "train", recipe.train.batch_size),
             recipe.train,
@@ -132,6 +145,8 @@ def train(name: str, options: Options | None = None, *, out: Path | None = None)
         )
     if world.is_main and outcome.weights is not None:
         parents = {"store": store_parent(store)}
+        if first is not None:
+            parents["first"] = Parent(first, digest(first))
         write_provenance(
             folder, recipe, overrides=asked.given, parents=parents, steps=outcome.number
         )
@@ -297,6 +312,31 @@ def loaded(recipe: Recipe, checkpoint: Path | None) -> tuple[Surrogate, Parent]:
     for note in model.notes:
         log.info("%s", note)
     return model, Parent(folder, digest(folder))
+
+
+def network(recipe: Recipe, store: Path, first: Path | None) -> nn.Module:
+    """The network of a new run."""
+    if recipe.begin is None:
+        return recipe.model.build()
+    return recipe.begin(recipe.model, store, first)
+
+
+def first_stage(asked: own.Asked[own.TrainOptions]) -> Path | None:
+    """The checkpoint that a recipe builds upon: trained before, shipped, or trained now.
+
+    Returns:
+        Its folder; None if training it was stopped by a signal.
+    """
+    needed = replace(catalog.find(asked.recipe.needs), data=asked.recipe.data)
+    folder = run_folder(needed, "train")
+    if (folder / PROVENANCE).exists():
+        return folder
+    with suppress(FileNotFoundError):
+        return shipped_folder(needed)
+    log.info("%s builds upon %s, which is trained first", asked.recipe.name, needed.name)
+    options = own.TrainOptions(store=asked.own.store)
+    outcome = train_as_asked(own.Asked(needed, {}, options, asked.given), folder)
+    return None if outcome.weights is None else folder
 
 
 def raw_files(recipe: Recipe) -> Parent:

@@ -132,9 +132,12 @@ class TrainOptions:
 
     Attributes:
         store: Folder of the samples; where `prepare` puts them if not given.
+        first: Checkpoint of the stage that this one builds upon, if it does; that of the last run
+            of `train` or the one that ships if not given.
     """
 
     store: Path | None = None
+    first: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, NDArray[Any]]
 Split = Literal["train", "validation", "test"]
-OptimizerName = Literal["adamw", "soap", "ssbroyden"]
+OptimizerName = Literal["adamw", "muon", "soap", "ssbroyden"]
 Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16"]
 
 
@@ -203,7 +203,8 @@ class TrainConfig:
     Attributes:
         steps: Optimizer steps.
         batch_size: Samples per process and micro-step.
-        optimizer: `adamw`; `soap`, Adam in the eigenbasis of Shampoo's preconditioner; or
+        optimizer: `adamw`; `muon`, orthogonal steps of hidden matrices and AdamW for the rest, with
+            rate and decay of AdamW; `soap`, Adam in the eigenbasis of Shampoo's preconditioner; or
             `ssbroyden`, a dense quasi-Newton method that searches along lines: for at most 8,000
             parameters and batches that stay the same for many steps. It has no learning rate.
         learning_rate: Peak learning rate.
@@ -353,6 +354,9 @@ class Recipe:
         suffixes: Endings of the files that `predict` takes from a folder.
         parts: Cuts a request about a long file into requests about parts of it, each with what its
             name ends in; None answers all in one.
+        begin: Makes the network of a new run where it takes something from the data or from the
+            checkpoint of `needs`: from the shape, the store and the folder of that checkpoint, if
+            there is one. None builds the shape and nothing else.
         calibrate: Fits what prediction needs beside the weights (intervals, distances) to the
             validation split; takes the checkpoint's folder and the store.
         self_test: Asks a predictor what the checkpoint's folder has a stored answer to, and raises
@@ -368,7 +372,8 @@ class Recipe:
         stacking: How a server answers several requests at once; None takes them one by one.
         dialects: HTTP dialects by name, as `module:attribute` so that listing stays light.
         shipped: Folder of the checkpoint inside the distribution, as `package/folder`.
-        needs: Name of the recipe whose checkpoint this one builds upon.
+        needs: Name of the recipe whose checkpoint this one builds upon, on the same data; `train`
+            makes it if there is none.
         shares: Name of the recipe whose raw files and store it uses, if not its own.
     """
 
@@ -383,6 +388,7 @@ class Recipe:
     predict: PredictConfig = field(default_factory=PredictConfig)
     suffixes: tuple[str, ...] = ()
     parts: Callable[[Any], Iterable[tuple[str, Any]]] | None = None
+    begin: "Callable[[ModelConfig, Path, Path | None], nn.Module] | None" = None
     calibrate: Callable[[Path, Path], None] | None = None
     self_test: Callable[[Predictor[Any, Any, Any], Path], None] | None = None
     checks: tuple[Check, ...] = ()

@@ -35,12 +35,31 @@ def trained(folder: Path, shape: type[Shape[Network]], subject: str) -> Network:
         FileNotFoundError: If the folder holds no checkpoint.
         ValueError: If it is of another kind of network, or damaged.
     """
+    require_run(folder)
+    config: Shape[Network] = read_shape(folder / PROVENANCE, shape, subject)
+    network = config.build()
+    load_weights(network, folder)
+    return network.eval()
+
+
+def require_run(folder: Path) -> None:
+    """Refuse a folder that no training run ended in.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint or nothing says of what.
+    """
     for name in (WEIGHTS, PROVENANCE):
         if not (folder / name).exists():
             raise FileNotFoundError(f"{folder} has no {name}: it is no finished training run")
+
+
+def load_weights(network: nn.Module, folder: Path) -> None:
+    """Give a network the weights of a training run.
+
+    Raises:
+        ValueError: If they are of another shape, or damaged.
+    """
     path = folder / WEIGHTS
-    config: Shape[Network] = read_shape(folder / PROVENANCE, shape, subject)
-    network = config.build()
     try:
         weights = load_file(path)
     except SafetensorError as error:
@@ -54,7 +73,6 @@ def trained(folder: Path, shape: type[Shape[Network]], subject: str) -> Network:
             f"first is {odd[0]}. Train again, or restore the folder"
         )
     network.load_state_dict(weights)
-    return network.eval()
 
 
 def read_shape(path: Path, shape: type[Any], subject: str) -> Any:

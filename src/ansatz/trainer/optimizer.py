@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 
 from ansatz.core.recipe import TrainConfig
 from ansatz.trainer.optimizers.broyden import Broyden
+from ansatz.trainer.optimizers.muon import Muon
 from ansatz.trainer.optimizers.soap import SOAP
 
 
@@ -65,6 +66,13 @@ def make_optimizer(model: nn.Module, config: TrainConfig, *, capturable: bool = 
     rate: float | Tensor = config.learning_rate
     if capturable:
         rate = torch.tensor(config.learning_rate, device=trained[0].device)
+    if config.optimizer == "muon":
+        return Muon(
+            _groups_for_muon(model, config.weight_decay),
+            lr=rate,
+            betas=(0.9, config.beta2),
+            capturable=capturable,
+        )
     groups = _groups(trained, config.weight_decay)
     if config.optimizer == "soap":
         return SOAP(groups, lr=rate, capturable=capturable)
@@ -86,6 +94,19 @@ def _groups(trained: list[nn.Parameter], decay: float) -> list[dict[str, object]
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+def _groups_for_muon(model: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Hidden matrices for Muon, and the groups of AdamW: tables of embeddings, and the rest."""
+    tables = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    hidden = [p for p in trained if p.ndim == 2 and p not in tables]
+    rest = [p for p in trained if p.ndim != 2 or p in tables]
+    mine: list[dict[str, object]] = [
+        {"params": hidden, "weight_decay": decay, "orthogonal": True},
+        *_groups(rest, decay),
+    ]
+    return [group for group in mine if group["params"]]
 
 
 class Update:

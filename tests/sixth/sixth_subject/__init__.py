@@ -8,7 +8,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -188,4 +188,24 @@ def sine() -> Recipe:
         checks=(errors,),
         baselines={"straight line": straight_line},
         references={"exact": lambda asked: (asked, asked.amplitude * math.sin(asked.angle))},
+    )
+
+
+def warm_start(model: Curve, store: Path, first: Path | None) -> nn.Module:
+    """The network of the first stage."""
+    assert first is not None
+    curve = model.build()
+    curve.load_state_dict(load_file(first / "model.safetensors"))
+    return curve
+
+
+def refined() -> Recipe:
+    """The recipe of a second stage, which goes on from the first."""
+    return replace(
+        sine(),
+        name="trigonometry/refined",
+        train=TrainConfig(steps=2, batch_size=8, learning_rate=1e-7, warmup_steps=0),
+        begin=warm_start,
+        needs="trigonometry/sine",
+        shares="trigonometry/sine",
     )
