@@ -7,12 +7,13 @@ import torch
 from ansatz.core.findings import Case
 from ansatz.core.recipe import Manifest
 from ansatz.protein.answer import Embedded
-from ansatz.protein.cases import Alone, HeldOut, Measured, cases, hide, separate
+from ansatz.protein.cases import Company, HeldOut, Measured, cases, hide, separate
 from ansatz.protein.checks import check_invariance, check_perplexity, check_variants, rows_of
 from ansatz.protein.corpus.alphabet import FIRST_RESIDUE, MASK, NUM_AMINO_ACIDS
 from ansatz.protein.corpus.corpus import Corpus
 from ansatz.protein.dataset import Sequences
 from ansatz.protein.evaluation.perplexity import COUNT
+from ansatz.protein.model import network as module
 from ansatz.protein.model.config import Esm
 from ansatz.protein.predictor import Proteins
 
@@ -82,19 +83,51 @@ def test_a_model_that_knows_nothing_has_perplexity_twenty(store):
         assert np.exp(rows[:, 0].sum() / rows[:, COUNT].sum()) == pytest.approx(20, rel=0.05)
 
 
-def test_a_network_answers_all_cases(store):
-    torch.manual_seed(0)
-    model = Proteins(Esm(layers=1, width=16, heads=2).build().eval())
+def answered(model, store):
+    """All cases without further measurements."""
     found = []
     for name, question, truth in cases(store, "test", Measured()):
         encoded = model.encode(question)
-        with torch.no_grad():
-            answer = model.decode(model.forward(encoded.tensors), encoded)
+        answer = model.decode(model.forward(encoded.tensors), encoded)
         found.append(Case(name, question, answer, truth, {}))
+    return found
+
+
+def test_a_network_answers_all_cases(store):
+    torch.manual_seed(0)
+    found = answered(Proteins(Esm(layers=1, width=16, heads=2).build().eval()), store)
     assert sum(isinstance(case.truth, HeldOut) for case in found) == 1
-    assert sum(isinstance(case.truth, Alone) for case in found) == 13
-    (difference,) = check_invariance(found).findings
-    assert difference.value < 1e-5
+    companies = [case.truth.members for case in found if isinstance(case.truth, Company)]
+    assert {members[0] for members in companies if len(members) == 1} == set(range(12))
+    assert sorted(map(len, companies))[12:] == [4, 4, 6, 6, 12, 12]
     perplexity = check_perplexity(found).findings[0].value
     assert 15 < perplexity < 30
     assert "No deep mutational scans" in check_variants(found).text
+
+
+def test_company_changes_embeddings_by_rounding_only(proteins, store):
+    (found,) = check_invariance(answered(proteins, store)).findings
+    assert found.value < 5e-5
+    assert found.passed
+
+
+def test_attention_to_neighbors_is_found_out(proteins, store, monkeypatch):
+    def to_all(queries, keys, values, spans):
+        scores = torch.einsum("ihd,jhd->hij", queries, keys).softmax(-1)
+        return torch.einsum("hij,jhd->ihd", scores, values)
+
+    monkeypatch.setattr(module, "attend", to_all)
+    (found,) = check_invariance(answered(proteins, store)).findings
+    assert found.value > 1e-2
+    assert not found.passed
+
+
+def test_embeddings_that_are_no_numbers_do_not_pass(proteins, store, monkeypatch):
+    plain = module.attend
+
+    def broken(queries, keys, values, spans):
+        found = plain(queries, keys, values, spans)
+        return found * torch.nan if len(spans.pieces) > 3 else found
+
+    monkeypatch.setattr(module, "attend", broken)
+    assert not check_invariance(answered(proteins, store)).findings[0].passed

@@ -1,4 +1,4 @@
-"""What a check asks: held-out records with masks, each alone, scans of mutations, structure.
+"""What a check asks: held-out records with masks, alone and in company, mutations, structure.
 
 Every case is a question as `predict` takes it, so that what is checked is what users get, in the
 precision and by the engine that they chose.
@@ -30,7 +30,7 @@ from ansatz.report.statistics import Floats
 
 MOST_RECORDS = 1000  # of a split
 COUNTED = 50_000  # training records that the baselines are counted on
-ALONE = 12  # records that are also asked alone
+MET = 12  # records that are asked alone and in company
 TRAINED, TESTED = 300, 200  # chains of secondary structure
 LONGEST = 2000  # residues of a record that is asked
 
@@ -86,14 +86,14 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Alone:
-    """A record that was also asked among others: the answer should be the same.
+class Company:
+    """Records that were asked together: their answers should be those of each alone.
 
     Attributes:
-        record: Its place among the others; -1 for the case that has all of them.
+        members: Their numbers, in the order in which they were asked; of one, if it is alone.
     """
 
-    record: int
+    members: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -120,14 +120,12 @@ def cases(store: Path, split: Split, known: Measured) -> Iterator[tuple[str, Que
     shown = separate(held_out.seen, held_out.starts)
     asked = Records(f"{split} split", tuple(map(str, held_out.records.tolist())), shown)
     yield split, Question(asked, embeddings="none", probabilities=True), held_out
-    together = Records("a few", asked.ids[:ALONE], shown[:ALONE])
-    yield "together", Question(together), Alone(-1)
-    for index, name in enumerate(together.ids):
-        yield (
-            f"alone-{index}",
-            Question(Records("one", (name,), shown[index : index + 1])),
-            Alone(index),
-        )
+    few = list(zip(asked.ids, shown, strict=True))[:MET]
+    for company in companies(len(few)):
+        ids, records = zip(*(few[member] for member in company), strict=True)
+        name = f"company of {', '.join(ids)}"
+        question = Question(Records(name, ids, records), embeddings="residue")
+        yield name, question, Company(company)
     for path in sorted(known.scans.glob("*.csv*")) if known.scans else ():
         if (scan := scan_of(path)) is not None:
             yield scan.name, Question("", mutations=path), scan
@@ -140,6 +138,14 @@ def cases(store: Path, split: Split, known: Measured) -> Iterator[tuple[str, Que
         names = tuple(map(str, range(len(chains))))
         question = Question(Records("chains", names, tuple(chains)), embeddings="residue")
         yield "structure", question, folds
+
+
+def companies(count: int) -> list[tuple[int, ...]]:
+    """Each of some records alone; then all, half and a third of them, in random orders."""
+    rng = np.random.default_rng(0)
+    sizes = [max(2, count // part) for part in (1, 2, 3)] if count > 1 else []
+    several = [tuple(rng.permutation(count)[:size].tolist()) for size in sizes for _ in range(2)]
+    return [(member,) for member in range(count)] + several
 
 
 def hide(corpus: Corpus, split: Split) -> HeldOut:
