@@ -5,14 +5,18 @@ in milliseconds, each with a memory, signals and an end of its own.
 """
 
 import os
+import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from multiprocessing import get_context
+from pathlib import Path
 
 import torch
 
 from ansatz.cli import main
+from ansatz.core.recipe import Position
 
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["torch._dynamo", "ansatz.verbs"])
@@ -34,6 +38,14 @@ def together(number: int, target: Callable[..., None], *words: object, **variabl
     for process in processes:
         process.join()
     return [process.exitcode for process in processes]
+
+
+def die_together(folder: Path, position: Position) -> None:
+    """Kill this process, and each other one when it is here as well: none waits for a dead one."""
+    (folder / f"{position.rank}.dies").touch()
+    while len(list(folder.glob("*.dies"))) < position.ranks:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def command(words: list[str]) -> None:

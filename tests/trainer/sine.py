@@ -17,6 +17,29 @@ def network(dropout: float = 0.0, width: int = 16) -> nn.Module:
     return nn.Sequential(nn.Linear(2, width), nn.Tanh(), nn.Dropout(dropout), nn.Linear(width, 1))
 
 
+class Deep(nn.Module):
+    """Layers in a list, what comes before and after them, and a weight that is not trained."""
+
+    def __init__(self, width: int = 7) -> None:  # odd: two processes get unequal parts
+        super().__init__()
+        self.first = nn.Linear(2, width)
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(3))
+        self.last = nn.Linear(width, 1)
+        self.fixed = nn.Parameter(torch.ones(1), requires_grad=False)
+        self.register_buffer("scale", torch.tensor(0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        for layer in self.layers:
+            x = x + self.get_buffer("scale") * torch.tanh(layer(x))
+        return self.last(x) * self.fixed
+
+
+def deep(seed: int = 3) -> nn.Module:
+    torch.manual_seed(seed)
+    return Deep()
+
+
 def objective(model: nn.Module, batch: dict[str, Tensor], rng: torch.Generator) -> Loss:
     error = (model(batch["x"]) - batch["y"]).square()
     return Loss(error.mean(), {"worst": error.max()})

@@ -62,11 +62,16 @@ class Manifest:
             `embedded:PACKAGE/FOLDER` for data that the distribution carries.
         files: What to bring.
         license: Name of the data's license.
+        mirrors: Addresses of the same files elsewhere, asked in this order where the source fails.
+        checksums: Path below source and mirrors of a Metalink file with the publisher's digests,
+            for data of which new releases appear at the same address. No file is taken without.
     """
 
     source: str
     files: tuple[RemoteFile, ...]
     license: str = ""
+    mirrors: tuple[str, ...] = ()
+    checksums: str = ""
 
 
 @dataclass(frozen=True)
@@ -221,6 +226,8 @@ class TrainConfig:
         compile: Compile the model with torch.compile.
         cuda_graphs: Capture the whole step in a CUDA graph.
         cuda_graph_warmup: Eager steps on a side stream before the capture.
+        sharded: Keep weights, gradients and moments in parts, one per process (FSDP2); for `adamw`
+            and `muon`.
         seed: Of the weights, the data order and every random draw.
         save_every: Steps between checkpoints; 0 saves at the end only.
         keep: Checkpoints to keep.
@@ -244,6 +251,7 @@ class TrainConfig:
     compile: bool = False
     cuda_graphs: bool = False
     cuda_graph_warmup: Annotated[int, Ge(1)] = 20
+    sharded: bool = False
     seed: Annotated[int, Ge(0)] = 0
     save_every: Annotated[int, Ge(0)] = 500
     keep: Annotated[int, Ge(1)] = 2

@@ -5,15 +5,16 @@
 
 The tensors are `model.NAME`, `average.NAME` and, for each of AdamW's moments and counters,
 `exp_avg.NAME`, `exp_avg_sq.NAME` and `step.NAME`: names outlive the grouping of parameters, which
-depends on the weight decay. The file's metadata has the step, the settings, the scale of float16
-gradients and the random states of every rank, as JSON. Nothing here is a pickle: a checkpoint
-from elsewhere can be wrong, but it cannot run code.
+depends on the weight decay; and they are whole, also where each process trains a part of them. The
+file's metadata has the step, the settings, the scale of float16 gradients and the random states of
+every rank, as JSON. Nothing here is a pickle: a checkpoint from elsewhere can be wrong, but it
+cannot run code.
 """
 
 import json
 import textwrap
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from torch import Tensor
 
 from ansatz.core.artifacts import atomic, digest, plain
 from ansatz.core.recipe import TrainConfig
-from ansatz.trainer.distributed import World, gather
+from ansatz.trainer.distributed import World, average, gather
+from ansatz.trainer.sharding import mine, part, whole
 from ansatz.trainer.state import TrainState, random_state, seed_generators, set_random_state
 
 WEIGHTS = "model.safetensors"
@@ -57,8 +59,9 @@ def save(root: Path, state: TrainState, number: int, config: TrainConfig, world:
         ValueError: If a weight is not finite; the checkpoints there are stay as they are.
         OSError: If the disk refuses, as when it is full.
     """
-    _require_finite(state, number)
+    _require_finite(state, number, world)
     states = gather(random_state(state.rng), world)
+    tensors = _on_host(_named_tensors(state).items(), world)
     if not world.is_main:
         return
     for unfinished in root.glob(".step-*"):  # a process was killed while it wrote
@@ -70,8 +73,8 @@ def save(root: Path, state: TrainState, number: int, config: TrainConfig, world:
         "random": states,
     }
     path = root / f"step-{number:08d}.safetensors"
-    with atomic(path) as part:
-        _write(part, _named_tensors(state), {"state": json.dumps(about, default=plain)})
+    with atomic(path) as file:
+        save_file(tensors, file, {"state": json.dumps(about, default=plain)})
     _seal(path).write_text(digest(path))
     for old in _numbered(root)[: -config.keep]:
         old.unlink()
@@ -125,10 +128,12 @@ def restore(
     return int(about["step"]), notes
 
 
-def export_weights(path: Path, state: TrainState) -> None:
-    """Write the weights to be used: the average where one is kept."""
-    with atomic(path) as part:
-        _write(part, state.averaged_weights())
+def export_weights(path: Path, state: TrainState, world: World) -> None:
+    """Write the weights to be used: the average where one is kept; every rank must take part."""
+    tensors = _on_host(state.averaged_weights().items(), world)
+    if world.is_main:
+        with atomic(path) as file:
+            save_file(tensors, file)
 
 
 def _named_tensors(state: TrainState) -> dict[str, Tensor]:
@@ -145,28 +150,40 @@ def _restore_tensors(path: Path, state: TrainState) -> None:
     for key, value in load_file(path).items():
         kind, _, name = key.partition(".")
         kinds[kind][name] = value
-    weights, average = kinds.pop("model"), kinds.pop("average", {})
+    weights, averages = kinds.pop("model"), kinds.pop("average", {})
+    fresh = state.model.state_dict()
     try:
-        state.model.load_state_dict(weights)
+        state.model.load_state_dict(
+            {name: _fitting(value, fresh.get(name, value)) for name, value in weights.items()}
+        )
     except RuntimeError as error:
         raise ValueError(
             f"{path} belongs to another network: {textwrap.shorten(str(error), 300)} Give the "
             "model the settings it was trained with, or train it in another folder"
         ) from error
     for name, value in state.average.items():
-        value.copy_(average.get(name, weights[name]))
+        value.copy_(part(averages.get(name, weights[name]), value))
     for name, parameter in state.model.named_parameters():
         for kind, named in kinds.items():
             if name in named:
-                state.optimizer.state[parameter][kind] = named[name].to(parameter.device)
+                value = _fitting(named[name], parameter)
+                state.optimizer.state[parameter][kind] = value.to(parameter.device)
 
 
-def _write(
-    path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
-) -> None:
-    # Cloned, since safetensors refuses tensors that share memory, as tied weights do.
-    copies = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    save_file(copies, path, metadata)
+def _fitting(value: Tensor, fresh: Tensor) -> Tensor:
+    """A tensor in the parts of another one; itself if its shape is not that one's."""
+    return part(value, fresh) if value.shape == fresh.shape else value
+
+
+def _on_host(tensors: Iterable[tuple[str, Tensor]], world: World) -> dict[str, Tensor]:
+    """Whole copies on the main process, made one by one; nothing on the others."""
+    copies = {}
+    for name, tensor in tensors:
+        complete = whole(tensor.detach())
+        if world.is_main:
+            # Cloned, since safetensors refuses tensors that share memory, as tied weights do.
+            copies[name] = complete.cpu().contiguous().clone()
+    return copies
 
 
 def _numbered(root: Path) -> list[Path]:
@@ -178,9 +195,9 @@ def _seal(path: Path) -> Path:
     return path.with_suffix(".sha256")
 
 
-def _require_finite(state: TrainState, number: int) -> None:
-    checks = [torch.isfinite(parameter).all() for parameter in state.model.parameters()]
-    if not bool(torch.stack(checks).all()):
+def _require_finite(state: TrainState, number: int, world: World) -> None:
+    checks = [torch.isfinite(mine(parameter)).all() for parameter in state.model.parameters()]
+    if average(torch.stack(checks).all().float(), world) < 1:
         raise ValueError(
             f"after step {number} the weights are not finite, and no checkpoint was written over "
             "the good ones. Lower train.learning_rate, raise train.warmup_steps, or set "

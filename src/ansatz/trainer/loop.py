@@ -14,6 +14,7 @@ time from the step itself.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,8 +25,10 @@ from ansatz.trainer import checkpoint
 from ansatz.trainer.distributed import ALONE, World, average, barrier, device_of
 from ansatz.trainer.graph import Batch
 from ansatz.trainer.journal import open_journal
-from ansatz.trainer.meters import Meters, Reading
+from ansatz.trainer.meters import Estimator, Meters, Reading
 from ansatz.trainer.optimizer import learning_rate
+from ansatz.trainer.peaks import peak
+from ansatz.trainer.sharding import is_sharded
 from ansatz.trainer.step import TrainStep
 from ansatz.trainer.stop import stop_request
 
@@ -54,8 +57,13 @@ class Training:
         self.step = TrainStep(model, objective, config, device or device_of(world), world)
         self.first = 0
         self.notes: tuple[str, ...] = (self.step.arithmetic.note,)
+        if config.sharded and not is_sharded(config, world):
+            self.notes += (
+                "one process trains, and keeps weights whole: train.sharded is for more",
+            )
         self._config, self._world, self._folder = config, world, folder
-        self._meters = Meters(config, world)
+        work = partial(objective.work, model) if isinstance(objective, Estimator) else None
+        self._meters = Meters(config, world, work, peak(self.step.arithmetic))
         self._copies: dict[int, tuple[Batch, Batch]] = {}  # on the host and on the device
         found = checkpoint.latest(folder / CHECKPOINTS) if folder is not None else None
         if found is not None and found.path is not None:
@@ -75,7 +83,8 @@ class Training:
             data_seconds = time.perf_counter() - began
             losses = self.step(fetched, index)
             number = index + 1
-            self._meters.stepped(number, losses, data_seconds, fetched)
+            hosted = [self._copies[micro][0] for micro in range(config.accumulate)]
+            self._meters.stepped(number, losses, data_seconds, hosted)
             reading = None
             if number % config.log_every == 0 or number == config.steps:
                 reading = self._meters.read(number, learning_rate(config, index))
@@ -121,7 +130,7 @@ class Step:
 
     @property
     def model(self) -> nn.Module:
-        """The network after this step."""
+        """The network after this step; its weights are in parts where it is trained so."""
         return self.training.step.state.model
 
     def loss(self) -> float:
@@ -224,8 +233,7 @@ def run(
                 journal.note(step.number, f"stopped by {stopped_by} and saved")
                 return Outcome(step.number, stopped_by, None)
     weights = folder / checkpoint.WEIGHTS
-    if world.is_main:
-        checkpoint.export_weights(weights, training.step.state)
+    checkpoint.export_weights(weights, training.step.state, world)
     barrier(world)
     return Outcome(max(training.first, config.steps), "", weights)
 

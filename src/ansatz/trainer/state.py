@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ansatz.core.recipe import TrainConfig
+from ansatz.trainer.distributed import ALONE, World
 from ansatz.trainer.optimizer import make_optimizer
+from ansatz.trainer.sharding import is_sharded, shard
 
 RandomState = Mapping[str, Any]  # by generator: what each gives, or its JSON
 
@@ -51,20 +53,26 @@ def make_state(
     scaled: bool,
     capturable: bool,
     dtype: torch.dtype = torch.float32,
+    world: World = ALONE,
 ) -> TrainState:
     """Bring a model to its device and put a fresh optimizer beside it.
 
     Args:
         model: The network; it is moved, not copied.
-        config: Rate, decay, average.
+        config: Rate, decay, average, and whether all of it is in parts.
         device: Where training runs.
         scaled: Whether float16 gradients need a scale.
         capturable: Whether a CUDA graph will replay the optimizer.
         dtype: Of the weights, where it is not what they have.
+        world: The place of this process.
     """
-    model.to(device).train()
     if dtype is torch.float64:
         model.double()
+    if is_sharded(config, world):
+        shard(model, config, world, device)
+    else:
+        model.to(device)
+    model.train()
     average = {
         name: parameter.detach().clone()
         for name, parameter in model.named_parameters()

@@ -24,6 +24,7 @@ from ansatz.trainer.graph import Batch, CapturedStep, capture, on_stream
 from ansatz.trainer.optimizer import Update, learning_rate, set_rate
 from ansatz.trainer.optimizers.broyden import Broyden
 from ansatz.trainer.precision import arithmetic
+from ansatz.trainer.sharding import is_sharded, whole
 from ansatz.trainer.state import make_state, random_state, seed_generators, set_random_state
 
 Mode = Literal["eager", "compile", "cuda graph"]
@@ -57,7 +58,8 @@ class TrainStep:
             world: The place of this process among those that train together.
 
         Raises:
-            ValueError: If the model has nothing to train, or the device is unknown.
+            ValueError: If the model has nothing to train, the device is unknown, or the optimizer
+                cannot work on parts.
         """
         obstacle = _obstacle_to_capture(config, device, world) if config.cuda_graphs else ""
         self._captures = config.cuda_graphs and not obstacle
@@ -71,6 +73,7 @@ class TrainStep:
             scaled=self.arithmetic.scales_gradients,
             capturable=self._captures,
             dtype=self.arithmetic.dtype,
+            world=world,
         )
         seed_generators(self.state.rng, config.seed, world.rank)
         self.mode: Mode = "compile" if config.compile else "eager"
@@ -80,7 +83,7 @@ class TrainStep:
         self._average = list(self.state.average.values())
         self._world = world
         self._known: Sequence[Batch] = ()
-        self._plain = data_parallel(model, world, device)
+        self._plain = model if is_sharded(config, world) else data_parallel(model, world, device)
         self._network = _compiled(self._plain) if config.compile else self._plain
         self._is_proven = not config.compile
         if self._captures:  # one stream for warm-up and capture: gradients accumulate on one
@@ -128,7 +131,7 @@ class TrainStep:
         """Gradients of the mean loss over micro-steps, and that loss, detached."""
         for parameter in self._trained:
             parameter.grad = None
-        # Ranks average their gradients once, in the last micro-step.
+        # Ranks average their gradients once, in the last micro-step; but see module `sharding`.
         wrapper = self._plain
         with wrapper.no_sync() if isinstance(wrapper, DistributedDataParallel) else nullcontext():
             losses = [self._backward(batch) for batch in batches[:-1]]
@@ -148,7 +151,8 @@ class TrainStep:
         optimizer, scaler, norm = self.state.optimizer, self.state.scaler, {}
         if self.config.clip_norm > 0:
             scaler.unscale_(optimizer)
-            norm["grad_norm"] = clip_grad_norm_(self._trained, self.config.clip_norm, foreach=True)
+            found = clip_grad_norm_(self._trained, self.config.clip_norm, foreach=True)
+            norm["grad_norm"] = whole(found)
         if scaler.is_enabled():
             scaler.step(optimizer)
             scaler.update()

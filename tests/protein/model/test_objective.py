@@ -91,11 +91,26 @@ def test_a_step_costs_as_many_operations_as_torch_counts(monkeypatch):
     monkeypatch.setattr(attention, "float32_products", lambda: "medium")
     parts = sequences()
     asked = batch(parts)
+    network = SMALL.build()
     with FlopCounterMode(display=False) as counter:
-        MaskedLanguage()(SMALL.build(), asked, RNG).total.backward()
-    lengths, tokens = [len(p) for p in parts], len(asked["tokens"])
-    expected = SMALL.flops_per_token(lengths, asked=len(asked["places"]) / tokens)
-    assert counter.get_total_flops() == pytest.approx(expected * tokens, rel=1e-12)
+        MaskedLanguage()(network, asked, RNG).total.backward()
+    found = MaskedLanguage().work(network, asked)
+    assert found.operations == pytest.approx(counter.get_total_flops(), rel=1e-12)
+    assert found.idle == 0
+
+
+@pytest.mark.parametrize("pads", [0, 9])
+def test_padding_is_no_work(pads):
+    asked, network = batch(sequences()), SMALL.build()
+    filled = {
+        "tokens": torch.cat([asked["tokens"], torch.full((pads,), PAD)]),
+        "starts": torch.cat([asked["starts"], asked["starts"][-1:] + pads]),
+        "places": torch.cat([asked["places"], torch.zeros(3, dtype=torch.int64)]),
+        "labels": torch.cat([asked["labels"], torch.full((3,), NOT_ASKED)]),
+    }
+    work = MaskedLanguage().work(network, filled)
+    assert work.operations == MaskedLanguage().work(network, asked).operations
+    assert work.idle == pads
 
 
 def test_training_learns_that_a_masked_residue_is_the_one_of_its_own_sequence():

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ansatz.core.recipe import Loss
+from ansatz.protein.corpus.alphabet import PAD
+from ansatz.protein.model.network import EsmNetwork
+from ansatz.trainer.meters import Work
 
 NOT_ASKED = -100  # a label that counts for nothing
 
@@ -40,3 +43,14 @@ class MaskedLanguage:
         right = (logits.argmax(-1) == labels) & asked
         accuracy = right.sum() / asked.sum()
         return Loss(total, {"accuracy": accuracy, "perplexity": total.detach().exp()})
+
+    def work(self, model: nn.Module, batch: dict[str, Tensor]) -> Work:
+        """What a training step on a batch takes; padding is the last sequence, if there is any."""
+        assert isinstance(model, EsmNetwork)
+        lengths = batch["starts"].diff()
+        idle = int((batch["tokens"] == PAD).sum())
+        lengths[-1] -= idle
+        tokens = int(lengths.sum())
+        asked = int((batch["labels"] != NOT_ASKED).sum()) / tokens
+        each = model.config.flops_per_token(lengths.tolist(), asked)
+        return Work(tokens * each, idle)

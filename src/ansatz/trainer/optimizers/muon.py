@@ -23,6 +23,8 @@ from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import ParamsT
 
+from ansatz.trainer.sharding import is_part, part, whole
+
 A, B, C = 3.4445, -4.7750, 2.0315  # steep at zero, flat around one
 ITERATIONS = 5
 SIZE_OF_ADAMW = 0.2  # root mean square of an entry of AdamW's steps
@@ -92,16 +94,20 @@ class Muon(Optimizer):
         return loss
 
     def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        """Move matrices; those of one shape are made orthogonal together."""
-        alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
+        """Move matrices; those of one shape are made orthogonal together.
+
+        Each that is in parts is put together on every process, alone, since memory is short.
+        """
+        alike: dict[tuple[torch.Size, int], list[Tensor]] = defaultdict(list)
         for parameter in parameters:
-            alike[parameter.shape].append(parameter)
-        for shape, matrices in alike.items():
-            directions = orthogonal(torch.stack([self._direction(p, group) for p in matrices]))
+            alike[parameter.shape, len(alike) if is_part(parameter) else 0].append(parameter)
+        for (shape, _), matrices in alike.items():
+            found = [whole(self._direction(p, group)) for p in matrices]
+            directions = orthogonal(torch.stack(found))
             factor = SIZE_OF_ADAMW * max(shape) ** 0.5
             for parameter, direction in zip(matrices, directions.unbind(), strict=True):
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.sub_(direction * (group["lr"] * factor))
+                parameter.sub_(part(direction, parameter) * (group["lr"] * factor))
 
     def _direction(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
         state, gradient, momentum = self.state[parameter], parameter.grad, group["momentum"]
