@@ -1,5 +1,6 @@
 """What it costs to prepare UniRef50: our pass beside BioNeMo's steps, on the same FASTA.
 
+    pip install numba
     python -m venv peer && peer/bin/pip install pyfastx numpy
     python benchmarks/protein_prepare.py all --peer peer/bin/python \
         --out benchmarks/results/protein_prepare.json
@@ -9,7 +10,8 @@ UniRef90 (`../shared/data/protein/uniref90_sample.fasta.gz`), each copy rotated 
 residues, so that sequences differ and lengths are those of the sample; compressed as UniProt does.
 Both begin at the .gz and end with what training reads, in one thread:
 
-- ours: tokens, offsets, ids, hashes, counts and checksums, without duplicates (`prepare`);
+- ours: tokens, offsets, ids, hashes, counts and checksums, without duplicates (`prepare`), with the
+  loops that numba compiles, and without (`plain`). What it takes to load them is stated beside;
 - BioNeMo 1 (`UniRef50Preprocess`): decompress to a file, index with pyfastx, and write CSV files in
   random order, one look-up per record. It drops no duplicates, and tokenizes later, at each epoch.
 
@@ -28,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from side_by_side import Row, rows
@@ -66,9 +69,28 @@ def timed(work: Callable[[], Row]) -> Row:
 
 
 def ours(source: Path, folder: Path) -> Row:
+    import numpy as np
+
+    from ansatz.protein.corpus.kernels import END, kernels
+
+    def load() -> Row:
+        if loops := kernels():
+            loops.count(np.frombuffer(b"\0", np.uint8))
+            loops.parse(b"\n>a\nM" + END)
+        return {"numba": version("numba") if loops else None}
+
+    loading = timed(load)
+    row = plain(source, folder, longest=0)
+    return row | {"numba": loading["numba"], "loading_seconds": loading["cpu_seconds"]}
+
+
+def plain(source: Path, folder: Path, longest: int = 1 << 62) -> Row:
+    """Without compiled loops, for texts shorter than `longest`."""
+    from ansatz.protein.corpus import preparing
     from ansatz.protein.corpus.journal import Preparing
     from ansatz.protein.corpus.preparing import prepare
 
+    preparing.LONG_TEXT = longest
     prepare(SAMPLE, folder / "first", Preparing())  # imports
     work = timed(lambda: prepare(source, folder / "corpus", Preparing()))
     row: Row = {name: work[name] for name in ("cpu_seconds", "wall_seconds", "records")}
@@ -109,7 +131,7 @@ def bionemo(source: Path, folder: Path) -> Row:
 
 
 def compare(peer: str) -> Row:
-    """All turns, each of a pair in a process and a folder of its own."""
+    """All turns, each in a process and a folder of its own."""
     from ansatz.core.artifacts import machine, versions
 
     best: dict[str, Row] = {}
@@ -118,7 +140,11 @@ def compare(peer: str) -> Row:
         source = Path(name) / "uniref50.fasta.gz"
         size = make_fasta(source)
         for _ in range(TURNS):
-            for who, python in (("ours", sys.executable), ("bionemo", peer)):
+            for who, python in (
+                ("ours", sys.executable),
+                ("plain", sys.executable),
+                ("bionemo", peer),
+            ):
                 with tempfile.TemporaryDirectory(dir=name) as folder:
                     (row,) = rows([python, __file__, who, str(source), folder])
                 loads.append(os.getloadavg()[0])
@@ -136,6 +162,7 @@ def compare(peer: str) -> Row:
         "megabytes_compressed": round(packed / 1e6, 1),
         **best,
         "bionemo_by_ours": round(seconds["bionemo"] / seconds["ours"], 2),
+        "bionemo_by_plain": round(seconds["bionemo"] / seconds["plain"], 2),
         "records_read_differ_by": read - int(str(best["bionemo"]["records"])),
         "turns": TURNS,
         "load": round(max(loads), 1),
@@ -146,13 +173,15 @@ def compare(peer: str) -> Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("who", choices=("ours", "bionemo", "all"))
+    parser.add_argument("who", choices=("ours", "plain", "bionemo", "all"))
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--peer", default=sys.executable)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     if given.who != "all":
-        print(json.dumps({"ours": ours, "bionemo": bionemo}[given.who](*given.paths)))
+        print(
+            json.dumps({"ours": ours, "plain": plain, "bionemo": bionemo}[given.who](*given.paths))
+        )
         return
     if not SAMPLE.exists():
         sys.exit(f"{SAMPLE} is not there: nothing to measure")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,8 +23,8 @@ class FakeHub:
     """What it serves, what goes wrong, and what it was asked.
 
     Faults by path: `cut` (half of the bytes), `busy` (503), `slow down` (429 and Retry-After),
-    `no range`, `corrupt` (right size), `gone` (404), `gated` (401). The first of a list is used
-    up by one request; a fault in `always` stays.
+    `no range`, `corrupt` (right size), `gone` (404), `gated` (401), `late` (half a second). The
+    first of a list is used up by one request; a fault in `always` stays.
     """
 
     files: dict = field(default_factory=dict)
@@ -120,6 +121,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer_file(self, path):
         is_head = self.command == "HEAD"
         fault = "" if is_head else self.hub.fault(path)
+        if fault == "late":
+            time.sleep(0.5)
         refusal = {"busy": 503, "slow down": 429, "gone": 404, "gated": 401}.get(fault)
         if refusal or path not in self.hub.files:
             wait = {"Retry-After": "1"} if fault == "slow down" else {}

@@ -39,6 +39,16 @@ def test_a_folder_is_copied_by_pattern_and_not_copied_again(folder, bring, tmp_p
     assert bring(address, "run_1/*").fetched == ("run_1/a.csv",)
 
 
+def test_a_folder_may_be_given_as_it_is_typed(folder, bring, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert bring(folder.name, "run_1/*").ok
+
+
+def test_data_without_an_address_ask_for_a_mirror(bring):
+    with pytest.raises(ValueError, match="mirror=FOLDER"):
+        bring("", "a.csv")
+
+
 def test_a_missing_folder_is_named(bring, tmp_path):
     with pytest.raises(NotADirectoryError, match="nowhere"):
         bring((tmp_path / "nowhere").as_uri(), "a.csv")

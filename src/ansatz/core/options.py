@@ -107,7 +107,7 @@ class FetchOptions:
     """Options of `fetch`.
 
     Attributes:
-        mirror: Address of the same files elsewhere.
+        mirror: Address of the same files elsewhere, or a folder that has them.
         verify: Read every file again instead of trusting size and time of the last run.
     """
 

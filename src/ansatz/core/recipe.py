@@ -59,7 +59,8 @@ class Manifest:
 
     Attributes:
         source: `hf://datasets/OWNER/NAME@REVISION`, `https://...`, `file:///...`, or
-            `embedded:PACKAGE/FOLDER` for data that the distribution carries.
+            `embedded:PACKAGE/FOLDER` for data that the distribution carries; empty for data that
+            `fetch` only finds at a mirror of the user's.
         files: What to bring.
         license: Name of the data's license.
         mirrors: Addresses of the same files elsewhere, asked in this order where the source fails.

@@ -83,7 +83,7 @@ class Part:
         self._path = path
         self._entry = entry
         self._file = path.open("ab")
-        self._hasher = Hasher(entry.size)
+        self._hasher = Hasher(entry, entry.size)
         self.size = self._file.tell()
         is_known = bool(entry.sha256 or entry.version)
         if not is_known or self.size > (entry.size if entry.size is not None else self.size):
@@ -107,7 +107,7 @@ class Part:
     def rewind(self) -> None:
         """Give up what has arrived."""
         self._file.truncate(0)
-        self._hasher = Hasher(self._entry.size)
+        self._hasher = Hasher(self._entry, self._entry.size)
         self.size = 0
 
     def write(self, chunk: bytes) -> None:

@@ -24,8 +24,8 @@ class Found:
     Attributes:
         size: Bytes; None if the source does not tell.
         sha256: Digest of the content; None if the source does not tell.
-        version: Changes whenever the content does: `git:` and the blob's object name, an HTTP
-            entity tag, a modification time. Empty if the source does not tell.
+        version: Changes whenever the content does: `git:` and the blob's object name, `md5:` and
+            the digest, an HTTP entity tag, a modification time. Empty if the source does not tell.
     """
 
     size: int | None = None
@@ -66,7 +66,7 @@ class Listing:
     Attributes:
         entries: The files, each once, in the order of the manifest.
         missing: What the source does not have.
-        revision: The commit that the entries belong to; empty where a source has none.
+        revision: The commit or release that the entries belong to; empty where there is none.
     """
 
     entries: tuple[Entry, ...]

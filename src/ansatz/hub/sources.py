@@ -1,8 +1,9 @@
 """Where files come from: the Hugging Face hub, a web server, a folder, the distribution itself.
 
 hf://datasets/OWNER/NAME@REVISION    listed and pinned to a commit; HF_ENDPOINT is respected
-https://..., http://...              exact paths; patterns if the server holds a `manifest.json`
-file:///...                          a folder; its `manifest.json`, if any, gives digests
+https://..., http://...              exact paths; patterns if the server holds a `manifest.json`, or
+                                     the digests of the publisher (`metalink`)
+file:///..., or a path               a folder; its `manifest.json`, if any, gives digests
 embedded:PACKAGE/FOLDER              data inside an installed package
 """
 
@@ -22,7 +23,8 @@ from ansatz.core.recipe import RemoteFile
 from ansatz.hub.hugging_face import hugging_face
 from ansatz.hub.ledger import parse_ledger
 from ansatz.hub.listing import LEDGER_NAME, Found, Listing, expand
-from ansatz.hub.web import TIMEOUT, Connection, Patience, Stream, UnavailableError
+from ansatz.hub.metalink import parse_metalink
+from ansatz.hub.web import TIMEOUT, Connection, Patience, Stream, TransientError, UnavailableError
 
 _CHUNK = 1 << 20
 
@@ -38,18 +40,28 @@ class Source(Protocol):
 
 
 @contextmanager
-def open_source(address: str, patience: Patience, workers: int) -> Iterator[Source]:
+def open_source(
+    address: str, patience: Patience, workers: int, checksums: str = ""
+) -> Iterator[Source]:
     """Open the source at an address for the length of a `with` block.
 
     Args:
         address: See the module.
         patience: How long to insist on a server that fails.
         workers: Requests at a time.
+        checksums: Path of the publisher's digests on a web server; may be empty.
 
     Raises:
-        ValueError: If the address is none of the four kinds.
+        ValueError: If the address is none of the four kinds and no folder, or there is none.
         OSError: If there is nothing at the address.
     """
+    if not address:
+        raise ValueError(
+            "these data have no public address: name the folder or the server that has them, "
+            "mirror=FOLDER"
+        )
+    if Path(address).is_dir():
+        address = Path(address).resolve().as_uri()
     scheme = address.partition(":")[0]
     if scheme in ("file", "embedded"):
         yield _local(scheme, address)
@@ -65,7 +77,8 @@ def open_source(address: str, patience: Patience, workers: int) -> Iterator[Sour
             yield hugging_face(address, client, patience, workers)
         else:
             advice = "Fetch the files with your browser or account, and name their folder as mirror"
-            yield WebFolder(address.rstrip("/"), Connection(client, patience, {}, advice), workers)
+            connection = Connection(client, patience, {}, advice)
+            yield WebFolder(address.rstrip("/"), connection, workers, checksums)
 
 
 # -------------------------------------------------------------------------------------- folders
@@ -116,25 +129,47 @@ class WebFolder:
     url: str
     connection: Connection
     workers: int
+    checksums: str = ""
 
     def listing(self, files: Sequence[RemoteFile]) -> Listing:
-        """Take the server's ledger if it has one, else ask for each file by name.
+        """Take the publisher's digests or the server's ledger, else ask for each file by name.
 
         Raises:
             ValueError: If a pattern is asked for and the server has no ledger.
+            UnavailableError: If there should be digests and there are none.
         """
-        try:
-            ledger = self.connection.ask("GET", f"{self.url}/{LEDGER_NAME}").content
-        except UnavailableError as error:
-            if error.status not in (404, 410):
-                raise
-            return expand(files, self._ask_each(files))
-        records = parse_ledger(ledger, f"{self.url}/{LEDGER_NAME}")
-        return expand(files, {path: Found(r.size, r.sha256) for path, r in records.items()})
+        if self.checksums and (content := self._get(self.checksums)) is not None:
+            return self._published(files, content)
+        if (ledger := self._get(LEDGER_NAME)) is not None:
+            records = parse_ledger(ledger, f"{self.url}/{LEDGER_NAME}")
+            return expand(files, {path: Found(r.size, r.sha256) for path, r in records.items()})
+        if self.checksums:
+            raise UnavailableError(
+                f"{self.url} has neither {self.checksums} nor {LEDGER_NAME}: nothing would prove "
+                "its files. Put one of them there, or take another mirror"
+            )
+        return expand(files, self._ask_each(files))
 
     def stream(self, path: str, offset: int) -> AbstractContextManager[Stream]:
         """Download a file from an offset."""
         return self.connection.stream(f"{self.url}/{quote(path)}", offset)
+
+    def _get(self, path: str) -> bytes | None:
+        try:
+            return self.connection.ask("GET", f"{self.url}/{quote(path)}").content
+        except UnavailableError as error:
+            if error.status in (404, 410):
+                return None
+            raise
+
+    def _published(self, files: Sequence[RemoteFile], content: bytes) -> Listing:
+        """What a publisher's digests tell; optional files may be without."""
+        where = f"{self.url}/{self.checksums}"
+        link = parse_metalink(content, where)
+        others = [file for file in files if "*" not in file.path and file.path not in link.files]
+        if bare := [file.path for file in others if file.required]:
+            raise UnavailableError(f"{where} gives no digest of {', '.join(bare)}")
+        return expand(files, {**link.files, **self._ask_each(others)}, link.release)
 
     def _ask_each(self, files: Sequence[RemoteFile]) -> dict[str, Found]:
         for file in files:
@@ -151,6 +186,8 @@ class WebFolder:
         try:
             headers = self.connection.ask("HEAD", f"{self.url}/{quote(path)}").headers
         except UnavailableError as error:
+            if isinstance(error.__cause__, TransientError):
+                raise  # not this file is missing, but the server
             # Some servers refuse HEAD and would answer GET: the download will tell.
             return Found() if error.status in (400, 405, 501) else None
         length = headers.get("Content-Length", "")

@@ -20,9 +20,10 @@ from ansatz.hub.download import Advance, download, quarantine
 from ansatz.hub.fingerprint import Fingerprint, difference, fingerprint, has_digest
 from ansatz.hub.ledger import Record, read_ledger, record, write_ledger
 from ansatz.hub.listing import Entry
+from ansatz.hub.mirrors import open_mirrors
 from ansatz.hub.plan import FetchReport, Plan, Trouble, free_bytes, make_plan
 from ansatz.hub.progress import meter
-from ansatz.hub.sources import Source, open_source
+from ansatz.hub.sources import Source
 from ansatz.hub.web import PATIENT, Patience, UnavailableError
 
 _SECONDS_BETWEEN_RECORDS = 2.0
@@ -46,7 +47,7 @@ def fetch(
         raw: Where the files go, under the paths of the manifest.
         dry_run: Only say what would be done; nothing is written.
         workers: Files at a time.
-        mirror: Address of the same files elsewhere, used instead of the manifest's source.
+        mirror: Address of the same files elsewhere, used instead of those of the manifest.
         verify: Read every file again instead of trusting size and time of the last run.
         progress: Show bytes on stderr as they arrive.
         patience: How long to insist on a source that fails.
@@ -65,7 +66,8 @@ def fetch(
     address = mirror or manifest.source
     if not manifest.files:
         return FetchReport(address, raw, free_bytes=free_bytes(raw), dry_run=dry_run)
-    with open_source(address, patience, workers) as source:
+    addresses = (address,) if mirror else (address, *manifest.mirrors)
+    with open_mirrors(addresses, manifest.checksums, patience, workers) as source:
         listing = source.listing(manifest.files)
         if dry_run:
             plan = make_plan(listing, raw, read_ledger(raw), verify)
@@ -129,7 +131,7 @@ def _obtain(run: _Run, entry: Entry, known: Record | None) -> _Outcome:
     """Verify what is there, or download it."""
     target, revision = run.plan.raw / entry.path, run.plan.listing.revision
     if run.plan.standings[entry.path] == "unsure":
-        found = fingerprint(target)
+        found = fingerprint(target, entry)
         if _is_intact(entry, found, known):
             return _Outcome(entry, record(target, found, entry, run.address, revision))
         quarantine(target, target)

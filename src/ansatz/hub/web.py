@@ -66,10 +66,11 @@ PATIENT = Patience()
 
 @dataclass(frozen=True)
 class Stream:
-    """The bytes of a file from `start` to its end."""
+    """The bytes of a file from `start` to its end, of `total` bytes in all if that is known."""
 
     start: int
     chunks: Iterator[bytes]
+    total: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Connection:
             start = _start(response)
             if not offset or (response.status_code != 416 and start in (0, offset)):
                 self._check(response)
-                yield Stream(start, response.iter_raw())
+                yield Stream(start, response.iter_raw(), _total(response))
                 return
         # The part here is longer than the file there, or the server began somewhere else.
         with self.stream(url, 0) as stream:
@@ -162,6 +163,15 @@ def _start(response: httpx.Response) -> int:
         return 0
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     return int(found[1]) if found else -1
+
+
+def _total(response: httpx.Response) -> int | None:
+    """Bytes of the whole file, if the server tells."""
+    if response.status_code == 206:
+        text = response.headers.get("Content-Range", "").rpartition("/")[2]
+    else:
+        text = response.headers.get("Content-Length", "")
+    return int(text) if text.isdigit() else None
 
 
 def _retry_after(response: httpx.Response) -> float:

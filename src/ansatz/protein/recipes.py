@@ -22,11 +22,14 @@ UNIPROT = Manifest(
     (RemoteFile("sequences.fasta.gz"), RemoteFile("clusters.tsv.gz")),
     "CC-BY-4.0",
 )
-UNIREF = "https://ftp.uniprot.org/pub/databases/uniprot/current_release/uniref"
+UNIREF = "databases/uniprot/current_release/uniref/uniref50"
+# A new release takes the place of the old one every eight weeks: digests cannot be pinned here.
 UNIREF50 = Manifest(
-    f"{UNIREF}/uniref50",
+    f"https://ftp.uniprot.org/pub/{UNIREF}",
     (RemoteFile("uniref50.fasta.gz"), RemoteFile("uniref50.release_note", required=False)),
     "CC-BY-4.0",
+    mirrors=(f"https://ftp.ebi.ac.uk/pub/{UNIREF}", f"https://ftp.expasy.org/{UNIREF}"),
+    checksums="RELEASE.metalink",
 )
 SMALL = Esm(layers=6, width=128, heads=8)
 # Lin et al., Science 379 (2023), supplement: two million tokens a step, 500,000 steps.
@@ -66,11 +69,12 @@ def small() -> Recipe:
         request=Question,
         predictor=load_proteins,
         train=TrainConfig(
-            steps=4000,
+            steps=1500,
             batch_size=32,
-            learning_rate=2e-3,
+            optimizer="muon",
+            learning_rate=3e-3,
             weight_decay=0.01,
-            warmup_steps=200,
+            warmup_steps=100,
             final_rate=0.05,
             precision="bf16",
             ema_decay=0.998,
@@ -115,7 +119,7 @@ def esm1nv() -> Recipe:
 def _esm2(size: str) -> Recipe:
     train = ESM2_TRAINING
     if size in ("3b", "15b"):
-        train = replace(train, warmup_steps=20_000)
+        train = replace(train, warmup_steps=20_000, sharded=True)
     if size == "15b":
         train = replace(train, learning_rate=1.6e-4, weight_decay=0.1)
     return replace(

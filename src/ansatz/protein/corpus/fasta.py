@@ -6,7 +6,8 @@ r"""FASTA to tokens in one pass over bytes.
 Chunks of bytes are cut before the last `\n>`, so a block holds whole records. One regular
 expression splits it into headers and sequences, `bytes.translate` drops line ends and turns letters
 into tokens at once; the rest works on whole blocks. What is unusual is looked for only where a
-block's largest code says that there is something.
+block's largest code says that there is something. Ordinary blocks of long texts go through compiled
+loops instead, where there are some (`kernels`).
 """
 
 import re
@@ -14,12 +15,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ansatz.protein.corpus.alphabet import CODES, FAULT, SPACE, STOP, TO_UNKNOWN, TOKENS
+from ansatz.protein.corpus.kernels import END, Kernels
 
 _RECORD = re.compile(rb"\n>(\S*)([^\n]*)")
 
@@ -39,37 +41,49 @@ class Block:
 
     Attributes:
         start: Where the first one begins.
-        ids: First words of the headers.
-        representatives: `RepID=` of the headers, as UniRef writes it; empty where there is none.
-        sequences: Tokens of each record, a byte each.
+        tokens: All tokens, one record after the other, a byte each.
+        offsets: Where records begin in `tokens`, and where the last one ends; shape (records + 1,).
+        names: A line per record: first word of the header, a tab, and what UniRef calls `RepID`;
+            empty where there is none.
         stops: Stops dropped at the end of a record, by its index in the block.
         unusual: Letters that became <unk>, by index of the record.
     """
 
     start: Place
-    ids: list[bytes]
-    representatives: list[bytes]
-    sequences: list[bytes]
+    tokens: bytes
+    offsets: NDArray[np.int64]
+    names: bytes
     stops: dict[int, int] = field(default_factory=dict)
     unusual: dict[int, Counter[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.offsets) - 1
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Residues per record, shape (records,)."""
-        return np.fromiter(map(len, self.sequences), np.int64, len(self.sequences))
-
-    @property
-    def offsets(self) -> NDArray[np.int64]:
-        """Where records begin in `tokens`, and where the last one ends; shape (records + 1,)."""
-        return np.concatenate(([0], np.cumsum(self.lengths)))
+        return np.diff(self.offsets)
 
     @cached_property
-    def tokens(self) -> bytes:
-        """All tokens, one record after the other."""
-        return b"".join(self.sequences)
+    def sequences(self) -> list[bytes]:
+        """Tokens of each record."""
+        edges = self.offsets.tolist()
+        return [self.tokens[begin:end] for begin, end in pairwise(edges)]
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """The lines of `names`, without their ends."""
+        return self.names.split(b"\n")[:-1]
+
+    @cached_property
+    def ids(self) -> list[bytes]:
+        """First words of the headers."""
+        return [line.partition(b"\t")[0] for line in self.lines]
+
+    @cached_property
+    def representatives(self) -> list[bytes]:
+        """What UniRef calls `RepID`."""
+        return [line.partition(b"\t")[2] for line in self.lines]
 
 
 def read_blocks(
@@ -78,6 +92,7 @@ def read_blocks(
     start: Place | None = None,
     *,
     allow_empty: bool = False,
+    kernels: Kernels | None = None,
 ) -> Iterator[Block]:
     """Read records as their bytes come.
 
@@ -86,6 +101,7 @@ def read_blocks(
         name: Of the text, for errors.
         start: Where the first chunk stands in the text, at a `>`; its beginning if left out.
         allow_empty: Take a record without a sequence for one of length 0.
+        kernels: Compiled loops for ordinary blocks.
 
     Yields:
         Records in their order.
@@ -100,14 +116,14 @@ def read_blocks(
         if cut < 0 and pieces[-1].endswith(b"\n") and chunk.startswith(b">"):
             cut, chunk = 0, b"\n" + chunk
             pieces[-1] = pieces[-1][:-1]
-        text = b"".join([*pieces, chunk[:cut]]) if cut >= 0 else b""
-        if text:  # the first header ends no record
-            block, place = _block(text, name, place, allow_empty)
+        text = b"".join([*pieces, chunk[: cut + len(END)]]) if cut >= 0 else b""
+        if len(text) > len(END):  # the first header ends no record
+            block, place = _block(text, name, place, allow_empty, kernels)
             pieces = [chunk[cut:]]
             yield block
         else:
             pieces.append(chunk)
-    yield _block(b"".join(pieces), name, place, allow_empty)[0]
+    yield _block(b"".join([*pieces, END]), name, place, allow_empty, kernels)[0]
 
 
 def _beginning(chunks: Iterator[bytes], name: str, place: Place) -> tuple[bytes, Place]:
@@ -127,21 +143,41 @@ def _beginning(chunks: Iterator[bytes], name: str, place: Place) -> tuple[bytes,
     raise ValueError(f"{name} holds no records: expected FASTA, as in '>P12345', got nothing")
 
 
-def _block(text: bytes, name: str, start: Place, allow_empty: bool) -> tuple[Block, Place]:
-    r"""Parse `\n>...` up to the next `\n>`; also the place of what comes next."""
+def _block(
+    text: bytes, name: str, start: Place, allow_empty: bool, kernels: Kernels | None
+) -> tuple[Block, Place]:
+    r"""Parse `\n>...` up to the next `\n>`, which is there; also the place of what comes next."""
+    found = kernels.parse(text) if kernels else None
+    if found:
+        tokens, offsets, names, lines = found
+        block = Block(start, tokens, offsets, names)
+    else:
+        block = _any_block(text[: -len(END)], name, start, allow_empty)
+        lines = int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n"))) - END.count(b"\n")
+    byte = start.byte + len(text) - len(END)
+    return block, Place(byte, start.line + lines, start.record + len(block))
+
+
+def _any_block(text: bytes, name: str, start: Place, allow_empty: bool) -> Block:
+    """Parse a block whatever is in it."""
     parts = _RECORD.split(text)
     ids, rests = parts[1::3], parts[2::3]
     codes = [part.translate(CODES, SPACE) for part in parts[3::3]]
-    block = Block(start, ids, _representatives(rests), codes)
-    largest = int(np.frombuffer(block.tokens, np.uint8).max(initial=0))
+    tokens = b"".join(codes)
+    largest = int(np.frombuffer(tokens, np.uint8).max(initial=0))
     if largest == FAULT:
         raise _fault(text, name, start.line)
+    stops: dict[int, int] = {}
+    unusual: dict[int, Counter[str]] = {}
     if largest >= len(TOKENS):
-        block = _with_unusual(block)
-    if not all(ids) or not (allow_empty or all(block.sequences)):
+        codes, stops, unusual = _without_unusual(codes)
+        tokens = b"".join(codes)
+    if not all(ids) or not (allow_empty or all(codes)):
         raise _fault(text, name, start.line)
-    lines = int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
-    return block, Place(start.byte + len(text), start.line + lines, start.record + len(ids))
+    offsets = np.cumsum([0, *map(len, codes)], dtype=np.int64)
+    pairs = zip(ids, _representatives(rests), strict=True)
+    names = b"".join([b"%b\t%b\n" % pair for pair in pairs])
+    return Block(start, tokens, offsets, names, stops, unusual)
 
 
 def _representatives(rests: list[bytes]) -> list[bytes]:
@@ -153,9 +189,11 @@ def _representatives(rests: list[bytes]) -> list[bytes]:
     return found
 
 
-def _with_unusual(block: Block) -> Block:
-    """Drop stops at the ends, and turn letters without a token into <unk>, counting both."""
-    sequences, stops, unusual = list(block.sequences), {}, {}
+def _without_unusual(
+    sequences: list[bytes],
+) -> tuple[list[bytes], dict[int, int], dict[int, Counter[str]]]:
+    """Drop stops at the ends, and turn letters without a token into <unk>; also both, counted."""
+    sequences, stops, unusual = list(sequences), {}, {}
     for index, codes in enumerate(sequences):
         if max(codes, default=0) < len(TOKENS):
             continue
@@ -166,7 +204,7 @@ def _with_unusual(block: Block) -> Block:
         if letters:
             unusual[index] = letters
         sequences[index] = kept.translate(TO_UNKNOWN)
-    return replace(block, sequences=sequences, stops=stops, unusual=unusual)
+    return sequences, stops, unusual
 
 
 def _fault(text: bytes, name: str, line: int) -> ValueError:

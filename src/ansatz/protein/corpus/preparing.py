@@ -33,9 +33,11 @@ from ansatz.protein.corpus.journal import (
     write_journal,
     write_meta,
 )
-from ansatz.protein.corpus.reading import Text, open_text
+from ansatz.protein.corpus.kernels import Kernels, kernels
+from ansatz.protein.corpus.reading import Origin, Text, open_text
 from ansatz.protein.corpus.shards import Growing, Tally, read_hashes
 
+LONG_TEXT = 1 << 26  # bytes of a file
 _HEAD = 1 << 16  # bytes by which a text is known again
 
 
@@ -76,9 +78,12 @@ def prepare(
 def _carry_out(journal: Journal, text: Text, folder: Path) -> tuple[Journal, Tally]:
     """Write the shards that a journal lacks; also what was met after the last of them."""
     options, name = journal.job.options, journal.job.origin.name
-    seen, growing = _seen(folder, journal), Growing(folder, len(journal.shards))
+    seen, loops = _seen(folder, journal), _kernels(text.origin)
+    growing = Growing(folder, len(journal.shards), loops)
     chunks = text.after(journal.block.byte)
-    for block in read_blocks(chunks, name, journal.block, allow_empty=options.skip_empty):
+    for block in read_blocks(
+        chunks, name, journal.block, allow_empty=options.skip_empty, kernels=loops
+    ):
         begin = max(0, journal.record - block.start.record)
         if begin >= len(block):
             continue
@@ -90,12 +95,18 @@ def _carry_out(journal: Journal, text: Text, folder: Path) -> tuple[Journal, Tal
             if growing.residues >= options.shard_tokens:
                 record = block.start.record + end
                 journal = _commit(journal, growing, folder, block.start, record)
-                growing = Growing(folder, len(journal.shards))
+                growing = Growing(folder, len(journal.shards), loops)
     if growing.residues:
         return _commit(journal, growing, folder, journal.block, journal.record), Tally()
     if not journal.shards:
         raise ValueError(f"{name}: none of its records is left ({growing.tally}): see the options")
     return journal, growing.tally
+
+
+def _kernels(origin: Origin) -> Kernels | None:
+    """Compiled loops, where what they save is more than it takes to load them."""
+    is_long = origin.size is None or origin.size >= LONG_TEXT
+    return kernels() if is_long else None
 
 
 # ---------------------------------------------------------------------------- which records stay
@@ -137,10 +148,11 @@ def _add(
 ) -> None:
     """Add the records of a range that stay, and count what is met there."""
     kept = dropped[begin:end] == KEPT
-    is_whole = len(kept) == len(block) and bool(kept.all())
-    tokens = block.tokens if is_whole else b"".join(compress(block.sequences[begin:end], kept))
-    names = zip(block.ids[begin:end], block.representatives[begin:end], strict=True)
-    lines = b"".join([line + b"\n" for line in map(b"\t".join, compress(names, kept))])
+    if len(kept) == len(block) and kept.all():
+        tokens, lines = block.tokens, block.names
+    else:
+        tokens = b"".join(compress(block.sequences[begin:end], kept))
+        lines = b"\n".join([*compress(block.lines[begin:end], kept), b""])
     growing.add(tokens, block.lengths[begin:end][kept], lines, hashes[begin:end][kept])
     growing.tally += _tally(block, dropped, begin, end)
 

@@ -23,6 +23,7 @@ from ansatz.core.artifacts import atomic
 from ansatz.core.errors import require
 from ansatz.protein.corpus.alphabet import TOKENS
 from ansatz.protein.corpus.duplicates import Hashes
+from ansatz.protein.corpus.kernels import Kernels
 
 LENGTH_BIN, LENGTH_BINS = 25, 100  # residues per bin of the histogram; the last bin takes the rest
 _PIECE = 1 << 17
@@ -84,7 +85,8 @@ class Shard:
 class Growing:
     """A shard that is being filled. Its tokens are on disk already, under a hidden name."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, kernels: Kernels | None = None) -> None:
+        self._kernels = kernels
         self.tally = Tally()
         self.residues = 0
         self._folder, self._number = folder, number
@@ -104,7 +106,8 @@ class Growing:
         self._lengths.append(lengths)
         self._ids.append(ids)
         self._hashes.append(hashes)
-        self._counts += token_counts(np.frombuffer(tokens, np.uint8))
+        count = self._kernels.count if self._kernels else token_counts
+        self._counts += count(np.frombuffer(tokens, np.uint8))
 
     def commit(self) -> Shard:
         """Give the files of the shard their names, each of them whole or not at all."""
