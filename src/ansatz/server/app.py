@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ansatz.core.errors import unknown
-from ansatz.server.desk import Desk
-from ansatz.server.dialect import Dialect
+from ansatz.server.desk import Desk, Reply
+from ansatz.server.dialect import Dialect, Form
 from ansatz.server.errors import HttpError, error_response, unforeseen
 from ansatz.server.fields import form_fields, form_schema
 from ansatz.server.gate import gate
@@ -23,6 +23,7 @@ from ansatz.server.management import add_management
 from ansatz.server.reply import response
 from ansatz.server.service import Service
 from ansatz.server.settings import Settings, read_keys
+from ansatz.server.streaming import Begun, begun, streamed
 
 log = logging.getLogger("ansatz.server")
 Endpoint = Callable[[Request], Coroutine[None, None, Response]]
@@ -109,14 +110,22 @@ async def _answer(desk: Desk, dialect: Dialect, request: Request) -> Response:
             form = await read_form(request, desk.settings)
         except HttpError as error:
             return error_response(error)
-        answered = await outcome(request, desk.answer(dialect, form))
+        answered = await outcome(request, _answered(desk, dialect, form))
     if isinstance(answered, HttpError):
         return error_response(answered)
     if isinstance(answered, BaseException):
         # Answered here and not by the framework, which would also close the connection.
         log.error("request %s failed", request.scope["request_id"], exc_info=answered)
         return unforeseen(request, answered)
+    if isinstance(answered, Begun):
+        return streamed(request, answered)
     return response(answered.packed, answered.tag)
+
+
+async def _answered(desk: Desk, dialect: Dialect, form: Form) -> Reply | Begun:
+    if dialect.stream is None:
+        return await desk.answer(dialect, form)
+    return await begun(desk, dialect, dialect.stream, form)
 
 
 def _absent(served: str) -> Endpoint:

@@ -3,7 +3,8 @@
 There is no timer: an idle device starts on a single item at once, and while it is busy the next
 batch grows by itself. A batch is capped by count and by cost (points, tiles, tokens), so items
 of very different sizes stay within the device's memory. The queue is bounded: beyond it, callers
-are told when to come back instead of waiting for longer than they would.
+are told when to come back instead of waiting for longer than they would. Work that all callers
+have left is given up where it asks (`ansatz.engine.interruption`).
 """
 
 import math
@@ -15,6 +16,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
+
+from ansatz.engine.interruption import UnwantedError, while_wanted
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,12 +62,22 @@ class Served(Generic[R]):
     leads: bool
 
 
+class _Promise(Future[R]):
+    """A future that remembers who cancelled it too late, while it was running."""
+
+    is_left = False
+
+    def cancel(self) -> bool:
+        self.is_left = True
+        return super().cancel()
+
+
 @dataclass(frozen=True)
 class _Ticket(Generic[T, R]):
     item: T
     cost: float
     since: float
-    future: "Future[Served[R]]"
+    future: "_Promise[Served[R]]"
 
 
 def unit_cost(item: object) -> float:
@@ -132,14 +145,15 @@ class Batcher(Generic[T, R]):
             item: What to evaluate.
 
         Returns:
-            A future of its result. Cancelling it takes the item out of the queue. What waits for
-            it runs in the device thread, and should only hand the result on.
+            A future of its result. Cancelling it takes the item out of the queue; if it is running
+            with others that are cancelled too, it is given up. What waits for it runs in the
+            device thread, and should only hand the result on.
 
         Raises:
             QueueFullError: If no more items may wait.
             StoppedError: If the batcher is stopping.
         """
-        future: Future[Served[R]] = Future()
+        future: _Promise[Served[R]] = _Promise()
         ticket = _Ticket(item, self._cost(item), time.perf_counter(), future)
         with self._changed:
             if self._stopping:
@@ -193,7 +207,7 @@ class Batcher(Generic[T, R]):
     def _answer(self, batch: list[_Ticket[T, R]]) -> None:
         start = time.perf_counter()
         results: list[R] = []
-        with _Attempt() as attempt:
+        with _Attempt() as attempt, while_wanted(lambda: not all(t.future.is_left for t in batch)):
             results = self._run([ticket.item for ticket in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(batch)} items in a batch gave {len(results)} results")
@@ -201,6 +215,9 @@ class Batcher(Generic[T, R]):
         if attempt.error is not None and len(batch) > 1:
             for ticket in batch:
                 self._answer([ticket])
+            return
+        if isinstance(attempt.error, UnwantedError):  # says nothing about how long an item takes
+            batch[0].future.set_exception(attempt.error)
             return
         per_item = ran / len(batch)
         known = self._seconds_per_item or per_item

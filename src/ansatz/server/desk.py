@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from ansatz.core.recipe import Encoded
 from ansatz.server.batcher import Batcher, QueueFullError, Served, StoppedError
-from ansatz.server.dialect import Dialect, Form
+from ansatz.server.dialect import Dialect, Form, Stream
 from ansatz.server.errors import HttpError
 from ansatz.server.metrics import open_metrics
 from ansatz.server.relay import Work, relay
@@ -136,12 +136,25 @@ class Desk:
         finally:
             self.in_progress -= 1
 
-    async def answer(self, dialect: Dialect, form: Form) -> Reply:
+    async def requests(self, stream: Stream, dialect: Dialect, form: Form) -> list[Any]:
+        """Cut a question into the requests that are answered one after the other.
+
+        Raises:
+            HttpError: 400 for a form that the dialect cannot read.
+        """
+
+        def cut() -> list[Any]:
+            return list(stream.parts(_decoded(dialect, form)))
+
+        return await asyncio.get_running_loop().run_in_executor(self._hosts, cut)
+
+    async def answer(self, dialect: Dialect, form: Form, part: Any = None) -> Reply:
         """Answer a question.
 
         Args:
             dialect: In which it is asked.
             form: The question.
+            part: One of its `requests`, to answer this alone.
 
         Returns:
             The answer, ready to be sent.
@@ -150,15 +163,15 @@ class Desk:
             HttpError: 400 for a form that the dialect cannot read, 422 for a request that the
                 model cannot answer, 429 or 503 where the device takes no more.
         """
-        question, served, packed, seconds = await relay(self._work(dialect, form))
+        question, served, packed, seconds = await relay(self._work(dialect, form, part))
         # Here and not in the threads, since an answer that nobody waited for is not counted.
         self.metrics.served(served, question.seconds, seconds)
         return Reply(packed, question.tag)
 
     def _work(
-        self, dialect: Dialect, form: Form
+        self, dialect: Dialect, form: Form, part: Any
     ) -> Work[tuple[Question, Served[Tensors], Packed, float]]:
-        question: Question = yield self._hosts.submit(self._read, dialect, form)
+        question: Question = yield self._hosts.submit(self._read, dialect, form, part)
         try:
             queued = self._batcher.submit(question.encoded.tensors)
         except QueueFullError as error:
@@ -171,12 +184,9 @@ class Desk:
         )
         return question, served, packed, seconds
 
-    def _read(self, dialect: Dialect, form: Form) -> Question:
+    def _read(self, dialect: Dialect, form: Form, part: Any) -> Question:
         start = time.perf_counter()
-        try:
-            request = dialect.decode(form)
-        except (ValueError, LookupError) as error:
-            raise HttpError(400, str(error)) from error
+        request = _decoded(dialect, form) if part is None else part
         try:
             encoded = self.service.predictor.encode(request)
         except (ValueError, LookupError) as error:
@@ -204,3 +214,10 @@ class Desk:
             total.update(f"{len(name)}:{name}{len(data)}:".encode())
             total.update(data)
         return total.hexdigest()[:32]
+
+
+def _decoded(dialect: Dialect, form: Form) -> Any:
+    try:
+        return dialect.decode(form)
+    except (ValueError, LookupError) as error:
+        raise HttpError(400, str(error)) from error

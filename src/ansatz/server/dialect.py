@@ -4,10 +4,12 @@ A dialect is a pair of functions with the routes that it listens on:
 
     decode: Form -> request            encode: (answer, request, Form) -> Body
 
+A long answer may be sent while it is still being computed: then its question is asked in parts.
+
 Everything here is plain data, so a subject can describe a dialect without knowing of sockets.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +73,22 @@ Body = Arrays | Bytes | Json
 
 
 @dataclass(frozen=True)
+class Stream:
+    """How an answer is sent part by part.
+
+    Attributes:
+        parts: From a request to those whose answers, encoded one after the other, are its answer.
+            They are asked in turn, so that other clients come between.
+        media_type: Of the whole.
+        closing: Bytes after the last part.
+    """
+
+    parts: Callable[[Any], Iterable[Any]]
+    media_type: str
+    closing: bytes = b""
+
+
+@dataclass(frozen=True)
 class Dialect:
     """How one family of clients asks and is answered.
 
@@ -82,6 +100,7 @@ class Dialect:
         form: A dataclass whose fields are those of the form (see `ansatz.server.fields`); it
             describes the form in OpenAPI, and `decode` may read with it.
         documentation: What else a client should know.
+        stream: How long answers are sent while they are computed; None sends them whole.
     """
 
     name: str
@@ -90,3 +109,4 @@ class Dialect:
     encode: Callable[[Any, Any, Form], Body]
     form: type[Any]
     documentation: str = ""
+    stream: Stream | None = None
