@@ -1,0 +1,1 @@
+"""The networks of downscaling: a U-Net, and the two stages that are made of it."""

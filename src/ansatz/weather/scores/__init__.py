@@ -1,0 +1,1 @@
+"""Scores of ensembles of fields (M, ..., H, W) against true fields (..., H, W), in NumPy."""
