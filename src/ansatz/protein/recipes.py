@@ -87,6 +87,7 @@ def small() -> Recipe:
             "esm2-nim": "ansatz.protein.nim:ESM2",
             "embeddings": "ansatz.protein.nim:EMBEDDINGS",
         },
+        shipped="ansatz.protein/embedded/small",
     )
 
 
@@ -99,6 +100,7 @@ def uniref50() -> Recipe:
         data=Sequences(UNIREF50),
         model=ESM2["8m"],
         train=ESM2_TRAINING,
+        shipped="",
     )
 
 
