@@ -28,6 +28,17 @@ def test_stored_cases_bring_truth_and_baselines(sine, sines):
     assert first_question(sines, store) == cases[0].request
 
 
+def test_stored_questions_are_asked_in_the_manner_that_is_wanted(sine, sines):
+    free = replace(sines, manner=("amplitude",))
+    store = verbs.ready_store(sines, None)
+    asked = choose("check", free, CheckOptions(), {"amplitude": "2"})
+    require_inputs(asked)
+    model = verbs.load(NAME, {"checkpoint": sine})
+    cases = list(stored_cases(free, store, "test", model, asked.question))
+    assert {case.request.amplitude for case in cases} == {2.0}
+    assert first_question(free, store, asked.question) == cases[0].request
+
+
 def test_a_split_without_cases_is_refused(sine, sines):
     def no_cases(store, split):
         return iter(())

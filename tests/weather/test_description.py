@@ -81,6 +81,18 @@ def test_a_split_of_an_unknown_region_is_refused(tmp_path):
         read(tmp_path, TEXT.replace('["south"]', '["souht"]'))
 
 
+def test_files_made_ready_are_those_of_known_regions(tmp_path):
+    ready = '[[ready]]\nname = "nroth"\nfine = "e.nc"\n'
+    with pytest.raises(ValueError, match="did you mean 'north'"):
+        read(tmp_path, TEXT + ready)
+
+
+def test_a_static_field_over_an_unknown_one_is_refused(tmp_path):
+    statics = '[[statics]]\nname = "z"\nover = "lsn"\n[[statics]]\nname = "lsm"\n'
+    with pytest.raises(ValueError, match="did you mean 'lsm'"):
+        read(tmp_path, TEXT + statics)
+
+
 def test_what_is_no_toml_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is no TOML"):
         read(tmp_path, "factor = = 4")

@@ -186,6 +186,75 @@ def test_static_fields_lie_beside_each_sample(tmp_path):
     np.testing.assert_allclose(found[2].arrays["static"][0], linear(lat, lon[:16], 0), rtol=1e-6)
 
 
+def test_static_fields_of_another_grid_are_interpolated_and_may_lie_over_land(tmp_path):
+    lat, lon = grid()
+    field(lat, lon).to_netcdf(tmp_path / "fine.nc")
+    rows, columns = np.arange(52.0, 49.0, -0.25), np.arange(-1.5, 1.5, 0.5)
+    relief = (("lat", "lon"), linear(rows, columns, 0))
+    xr.Dataset({"z": relief}, {"lat": rows, "lon": columns}).to_netcdf(tmp_path / "relief.nc")
+    land = np.random.default_rng(2).integers(0, 2, (12, 18))
+    xr.Dataset({"lsm": (("lat", "lon"), land)}, {"lat": lat, "lon": lon}).to_netcdf(
+        tmp_path / "land.nc"
+    )
+    statics = '[[statics]]\nname = "z"\nover = "lsm"\n[[statics]]\nname = "lsm"\n'
+    found = read(tmp_path, HEAD + statics + FINE + 'static = ["relief.nc", "land.nc"]\n')
+    height, mask = found[0].arrays["static"]
+    np.testing.assert_array_equal(mask, land[:, :16])
+    np.testing.assert_allclose(height, linear(lat, lon[:16], 0) * mask, rtol=1e-6)
+
+
+def test_a_static_field_without_a_place_is_refused(tmp_path):
+    lat, lon = grid()
+    field(lat, lon).to_netcdf(tmp_path / "fine.nc")
+    relief = xr.Dataset({"z": (("y", "x"), np.ones((5, 5)))}, {"y": np.arange(5)})
+    relief.to_netcdf(tmp_path / "relief.nc")
+    text = HEAD + '[[statics]]\nname = "z"\n' + FINE + 'static = "relief.nc"\n'
+    with pytest.raises(ValueError, match=r"has the shape \(5, 5\) .* or on a regular one"):
+        read(tmp_path, text)
+
+
+RAIN = HEAD.replace(
+    '"2t"\nunit = "K"', '"tp"\nunit = "mm"\nunit_in_file = "mm"\naccumulated = true'
+)
+
+
+def rain(hourly, leads, start="2020-01-01T00"):
+    """Sums since the beginning of a forecast, at lead times in hours."""
+    lat, lon = grid()
+    sums = (("time", "lat", "lon"), np.cumsum(hourly, 0), {"units": "kg m**-2"})
+    times = np.datetime64(start, "ns") + np.timedelta64(1, "h") * np.array(leads)
+    found = xr.Dataset({"tp": sums}, coords={"time": times, "lat": lat, "lon": lon})
+    return found.assign_coords(step=("time", np.array(leads), {"units": "hours"}))
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["lead times", "times alone"])
+def test_rain_is_what_fell_since_the_time_before(tmp_path, told):
+    hourly = np.random.default_rng(0).gamma(1, 1, (3, 12, 18)).astype(np.float32)
+    sums = rain(hourly, [1, 2, 3])
+    (sums if told else sums.drop_vars("step")).to_netcdf(tmp_path / "fine.nc")
+    found = read(tmp_path, RAIN + FINE)
+    assert [one.meta["lead"] for one in found] == ([1.0, 2.0, 3.0] if told else [0.0] * 3)
+    for one, fell in zip(found, hourly, strict=True):
+        np.testing.assert_allclose(one.arrays["fine"][0], fell[:, :16], atol=1e-5)
+
+
+def test_rain_of_one_forecast_is_not_taken_from_another(tmp_path):
+    hourly = np.random.default_rng(0).gamma(1, 1, (4, 12, 18)).astype(np.float32)
+    rain(hourly[:2], [1, 2]).to_netcdf(tmp_path / "fine_0.nc")
+    rain(hourly[2:], [1, 2], "2020-01-01T06").to_netcdf(tmp_path / "fine_1.nc")
+    found = read(tmp_path, RAIN + FINE.replace("fine.nc", "fine_*.nc"))
+    assert [one.meta["time"][11:13] for one in found] == ["01", "02", "07", "08"]
+    for one, fell in zip(found, hourly, strict=True):
+        np.testing.assert_allclose(one.arrays["fine"][0], fell[:, :16], atol=1e-5)
+
+
+def test_rain_that_rounding_took_back_did_not_fall(tmp_path):
+    hourly = np.ones((2, 12, 18), np.float32)
+    hourly[1] = -0.25
+    rain(hourly, [1, 2]).to_netcdf(tmp_path / "fine.nc")
+    assert (read(tmp_path, RAIN + FINE)[1].arrays["fine"] == 0).all()
+
+
 @pytest.mark.parametrize(
     ("fine", "coarse", "message"),
     [
@@ -195,7 +264,7 @@ def test_static_fields_lie_beside_each_sample(tmp_path):
         (
             field(*grid()),
             field(*grid(50.0, -1.0, 0.5, 2, 6)),
-            "its latitudes end 0.60 degrees inside it, and may by half a coarse cell, 0.25",
+            "its latitudes end 0.60 degrees inside it, and may by half a cell, 0.25",
         ),
         (
             field(*grid()),

@@ -1,6 +1,7 @@
 """Cases for checks: questions with the model's answers, the truth, and what baselines say."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,16 @@ from ansatz.core.options import Asked, CheckOptions
 from ansatz.core.recipe import Recipe, Reference, Split
 from ansatz.engine.surrogate import Surrogate
 
+NOTHING: Mapping[str, Any] = {}
 
-def stored_cases(recipe: Recipe, store: Path, split: Split, model: Surrogate) -> Iterator[Case]:
+
+def stored_cases(
+    recipe: Recipe,
+    store: Path,
+    split: Split,
+    model: Surrogate,
+    manner: Mapping[str, Any] = NOTHING,
+) -> Iterator[Case]:
     """The cases of the data, which bring their truth.
 
     Args:
@@ -19,6 +28,7 @@ def stored_cases(recipe: Recipe, store: Path, split: Split, model: Surrogate) ->
         store: Of the samples.
         split: To take.
         model: Answers.
+        manner: Fields of the questions to change.
 
     Yields:
         The cases, one at a time.
@@ -28,22 +38,23 @@ def stored_cases(recipe: Recipe, store: Path, split: Split, model: Surrogate) ->
     """
     baselines = {who: make(store) for who, make in recipe.baselines.items()}
     is_empty = True
-    for name, question, truth in recipe.data.cases(store, split):
+    for name, stored, truth in recipe.data.cases(store, split):
         is_empty = False
+        question = replace(stored, **manner)
         others = {who: baseline(question) for who, baseline in baselines.items()}
         yield Case(name, question, model(question), truth, others)
     if is_empty:
         raise LookupError(f"{store} holds no {split} cases of {recipe.name}: choose another split")
 
 
-def first_question(recipe: Recipe, store: Path) -> Any:
-    """The first question of the test cases.
+def first_question(recipe: Recipe, store: Path, manner: Mapping[str, Any] = NOTHING) -> Any:
+    """The first question of the test cases, with some of its fields changed.
 
     Raises:
         LookupError: If there are no test cases.
     """
     for _, question, _ in recipe.data.cases(store, "test"):
-        return question
+        return replace(question, **manner)
     raise LookupError(f"{store} holds no test cases of {recipe.name}: give an input")
 
 
@@ -68,12 +79,12 @@ def reference(recipe: Recipe, solver: str | None) -> Reference:
 
 
 def require_inputs(asked: Asked[Any]) -> None:
-    """Refuse options of a question where the data asks the questions.
+    """Refuse options that change what is asked where the data asks the questions.
 
     Raises:
         ValueError: If there are any.
     """
-    odd = [*asked.question]
+    odd = [name for name in asked.question if name not in asked.recipe.manner]
     if isinstance(asked.own, CheckOptions) and asked.own.with_ is not None:
         odd.append("with")
     if odd:

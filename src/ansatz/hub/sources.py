@@ -158,7 +158,7 @@ class WebFolder:
         try:
             return self.connection.ask("GET", f"{self.url}/{quote(path)}").content
         except UnavailableError as error:
-            if error.status in (404, 410):
+            if error.status in (400, 404, 410):  # GitHub's raw files: 400 for a short path
                 return None
             raise
 

@@ -26,6 +26,7 @@ from ansatz.weather.condition import lapse_channels
 from ansatz.weather.crops import crops
 from ansatz.weather.description import Description, read_description
 from ansatz.weather.mini import Layout, mini_samples, mini_statistics, read_patches
+from ansatz.weather.origins import ORIGINALS, READY
 from ansatz.weather.pairing import samples
 from ansatz.weather.statistics import Statistics, own_means, training_statistics
 
@@ -60,13 +61,17 @@ class Downscaling:
         """The description, and the folder of the data.
 
         Raises:
-            FileNotFoundError: If there is no description.
+            FileNotFoundError: If there is no description, or not all of the published files.
             ValueError: If it is not understood.
         """
         if not self.description:
             return read_description(raw / DESCRIPTION), raw
         if shipped(self.description).exists():
-            return read_description(shipped(self.description)), raw
+            described = read_description(shipped(self.description))
+            found = described.of(raw)
+            if found is described:
+                require_originals(self.origin, raw)
+            return found, raw
         own = Path(self.description)
         return read_description(own), own.parent
 
@@ -158,6 +163,22 @@ class Mini:
     def cases(self, store: Path, split: Split) -> Iterator[tuple[str, Any, Any]]:
         """Whole patches."""
         return stored_cases(store, split)
+
+
+def require_originals(origin: Manifest, raw: Path) -> None:
+    """Refuse a part of the published files, of which a pattern would make a smaller data set.
+
+    Raises:
+        FileNotFoundError: If one is not there.
+    """
+    wanted = [file.path for file in origin.files if file.group == ORIGINALS]
+    lacking = [path for path in wanted if not (raw / path).is_file()]
+    if lacking:
+        ready = [file.path for file in origin.files if file.group == READY]
+        raise FileNotFoundError(
+            f"{raw} lacks {len(lacking)} of {len(wanted)} files, {lacking[0]} for one, and has no "
+            f"{' or '.join(ready)} in their place. Fetch them: ansatz fetch"
+        )
 
 
 def shipped(name: str) -> Path:

@@ -24,14 +24,15 @@ says what lies where, by which names, and which times are for what:
     regions = ["norway"]                     # all, if left out
 
 `[[inputs]]` (the outputs, if left out) and `[[statics]]` read like the outputs; a channel may have
-a `level` in hPa, be `positive`, and `select` other dimensions, or messages of a GRIB file by their
-keys. In a GRIB file a variable is a short name.
+a `level` in hPa, be `positive` or `accumulated`, and `select` other dimensions, or messages of a
+GRIB file by their keys. In a GRIB file a variable is a short name. `[[ready]]` describes the same
+regions in files where every channel has its own name and unit already.
 """
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -60,6 +61,10 @@ class Variable:
         level: Pressure, hPa.
         positive: Whether it is never negative.
         select: Dimensions and the value to take, or keys of GRIB messages.
+        unit_in_file: Of the values in the files, if these name another one, or none.
+        accumulated: Whether the files hold sums since the beginning of a forecast. What fell since
+            the time before is taken, and nothing where rounding makes it negative.
+        over: A static field that a static one is multiplied by: heights over land.
     """
 
     name: str
@@ -68,6 +73,9 @@ class Variable:
     level: float | None = None
     positive: bool = False
     select: Mapping[str, str | int | float] = field(default_factory=dict)
+    unit_in_file: str = ""
+    accumulated: bool = False
+    over: str = ""
 
     @property
     def source(self) -> str:
@@ -78,6 +86,11 @@ class Variable:
     def channel(self) -> Channel:
         """What it becomes."""
         return Channel(self.name, self.unit, self.level)
+
+    @property
+    def ready(self) -> "Variable":
+        """The same channel, in files where it has its own name and unit."""
+        return Variable(self.name, unit=self.unit, level=self.level, positive=self.positive)
 
 
 @with_config(STRICT)
@@ -109,6 +122,10 @@ class Files:
     files: Annotated[tuple[str, ...], MinLen(1)]
     group: str = ""
     grid: Grid | None = None
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether a folder has any of them."""
+        return any(any(folder.glob(pattern)) for pattern in self.files)
 
     def paths(self, folder: Path) -> list[Path]:
         """The files, in order of their names.
@@ -155,7 +172,8 @@ class Region:
         name: Of its own.
         fine: The fine fields.
         coarse: The coarse ones: files of any grid, or block means of fine fields.
-        static: What does not change; the fine files if None.
+        static: What does not change, on the fine grid, or on one of latitudes and longitudes from
+            which it is interpolated; the fine files if None.
     """
 
     name: str
@@ -201,18 +219,40 @@ class Description:
     splits: Annotated[tuple[Period, ...], MinLen(1)]
     inputs: tuple[Variable, ...] = ()
     statics: tuple[Variable, ...] = ()
+    ready: tuple[Region, ...] = ()
     license: str = ""
 
     def __post_init__(self) -> None:
         known = [region.name for region in self.regions]
-        for name in (name for period in self.splits for name in period.regions):
+        wanted = [name for period in self.splits for name in period.regions]
+        for name in (*wanted, *(region.name for region in self.ready)):
             if name not in known:
                 raise ValueError(unknown("region", name, known))
+        statics = [static.channel.label for static in self.statics]
+        for name in (static.over for static in self.statics if static.over):
+            if name not in statics:
+                raise ValueError(unknown("static", name, statics))
 
     @property
     def given(self) -> tuple[Variable, ...]:
         """The variables of the coarse fields."""
         return self.inputs or self.outputs
+
+    def of(self, folder: Path) -> "Description":
+        """What is to be read in a folder: the files made ready, if one of them is there."""
+        if not any(region.fine.is_in(folder) for region in self.ready):
+            return self
+
+        def plain(variables: Sequence[Variable]) -> tuple[Variable, ...]:
+            return tuple(one.ready for one in variables)
+
+        return replace(
+            self,
+            regions=self.ready,
+            outputs=plain(self.outputs),
+            inputs=plain(self.inputs),
+            statics=plain(self.statics),
+        )
 
     def split_of(self, time: np.datetime64, region: str) -> Split | None:
         """The split that a field belongs to, or None.

@@ -7,7 +7,8 @@ ones. Three kinds of coarse data are brought there:
     on that grid        taken as they are
     another grid        of latitudes and longitudes: bilinear at the fine cells, then the block mean
 
-Fine fields are cut in the north and the east to whole coarse cells.
+Static fields of another grid are bilinear at the fine cells too. Fine fields are cut in the north
+and the east to whole coarse cells.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.interpolate import RegularGridInterpolator
 
 from ansatz.core.recipe import Sample, Split
 from ansatz.weather.description import BLOCK_MEAN, Description, Files, Region
 from ansatz.weather.grid import block_mean
+from ansatz.weather.interpolation import around, bilinear, is_regular
 from ansatz.weather.reading import Float32, Series, read_series, same_shape, when
 
 TOLERANCE = 0.05  # of a coarse cell, by which the centers of two grids may differ
@@ -46,9 +47,10 @@ def region_samples(description: Description, region: Region, folder: Path) -> It
     outputs = [read_series(region.fine, one, folder) for one in description.outputs]
     labels = [one.variable.channel.label for one in outputs]
     wanted = chosen(description, region, outputs[0])
-    shape = stacked(outputs, labels, wanted[0][0]).shape[-2:]
-    cut = whole_cells((shape[0], shape[1]), description.factor)
-    same = {"static": static_fields(description, region, folder, shape)[..., *cut]}
+    rows, columns = stacked(outputs, labels, wanted[0][0]).shape[-2:]
+    cut = whole_cells((rows, columns), description.factor)
+    statics = static_fields(description, region, folder, (outputs[0], rows, columns))
+    same = {"static": statics[..., *cut]}
     for key, values in (("lat", outputs[0].lat), ("lon", outputs[0].lon)):
         if values is not None:
             same[key] = values[cut]
@@ -119,25 +121,50 @@ def whole_cells(shape: tuple[int, int], factor: int) -> tuple[slice, slice]:
 
 
 def static_fields(
-    description: Description, region: Region, folder: Path, shape: tuple[int, ...]
+    description: Description, region: Region, folder: Path, fine: tuple[Series, int, int]
 ) -> Float32:
     """What does not change, shape (statics, y, x).
 
+    Args:
+        description: What lies where.
+        region: Of the fields.
+        folder: Of the data.
+        fine: Fields of the fine grid, and its rows and columns.
+
     Raises:
-        ValueError: If it is on another grid.
+        ValueError: If it is on a grid that cannot be brought to the fine one.
     """
     files = region.static or region.fine
-    fields = []
-    for variable in description.statics:
-        series = read_series(files, variable, folder)
-        field = series.at(next(iter(series.steps)))[0]
-        if field.shape != shape:
-            raise ValueError(
-                f"the static {variable.source} of {region.name} has the shape {field.shape} and "
-                f"the fine fields {tuple(shape)}; it must lie on their grid"
-            )
-        fields.append(field)
-    return np.stack(fields) if fields else np.zeros((0, *shape), np.float32)
+    fields = {
+        variable.channel.label: at_fine_cells(read_series(files, variable, folder), region, fine)
+        for variable in description.statics
+    }
+    made = [
+        fields[variable.channel.label] * (fields[variable.over] if variable.over else 1)
+        for variable in description.statics
+    ]
+    return np.stack(made) if made else np.zeros((0, *fine[1:]), np.float32)
+
+
+def at_fine_cells(static: Series, region: Region, fine: tuple[Series, int, int]) -> Float32:
+    """A static field on the fine grid, interpolated if it has another one.
+
+    Raises:
+        ValueError: If it cannot be brought there.
+    """
+    field: Float32 = static.at(next(iter(static.steps)))[0]
+    series, *shape = fine
+    if field.shape == tuple(shape):
+        return field
+    known, asked = static.places, series.places
+    if known and asked and is_regular(*known):
+        fit = bilinear(f"{region.name}: the grid of {static.variable.source}", known, asked)
+        return fit(field).astype(np.float32)
+    raise ValueError(
+        f"the static {static.variable.source} of {region.name} has the shape {field.shape} and "
+        f"the fine fields {tuple(shape)}; it must lie on their grid, or on a regular one of "
+        "latitudes and longitudes"
+    )
 
 
 def coarse_fields(
@@ -190,32 +217,20 @@ def fitting(
     north = coarse.lat.astype(np.float64)
     if north.shape == centers[0].shape and same_centers((north, east), centers):
         return lambda fields: fields
-    order = np.argsort(east[0])
-    if not (np.ptp(north, 1).max() < 1e-4 and np.ptp(east, 0).max() < 1e-4):
+    if not is_regular(coarse.lat, coarse.lon):
         raise ValueError(
             f"{region.name}: the coarse grid of {north.shape[0]} x {north.shape[1]} cells is "
             f"neither the block-mean grid of {centers[0].shape[0]} x {centers[0].shape[1]} nor "
             "regular in latitude and longitude. Bring it to one of them first"
         )
-    rows, columns = north[:, 0], east[0, order]
-    covers(region.name, rows, lat, "latitudes")
-    covers(region.name, columns, lon, "longitudes")
+    name = f"{region.name}: the coarse grid"
+    fine = bilinear(name, (coarse.lat, coarse.lon), (places["lat"], places["lon"]))
 
-    def bilinear(fields: Float32) -> Float32:
-        grid = np.moveaxis(fields[..., order].astype(np.float64), (0, 1), (2, 3))
-        # Beyond the outermost centers, by half a cell at most, along the same line.
-        known = RegularGridInterpolator((rows, columns), grid, bounds_error=False, fill_value=None)
-        fine = np.moveaxis(known((lat, lon)), (2, 3), (0, 1))
-        found: Float32 = block_mean(torch.from_numpy(fine), factor).float().numpy()
+    def means(fields: Float32) -> Float32:
+        found: Float32 = block_mean(torch.from_numpy(fine(fields)), factor).float().numpy()
         return found
 
-    return bilinear
-
-
-def around(lon: NDArray[np.float64], middle: float) -> NDArray[np.float64]:
-    """Longitudes as degrees east of a meridian, between -180 and 180."""
-    found: NDArray[np.float64] = (lon - middle + 180) % 360 - 180
-    return found
+    return means
 
 
 def same_centers(
@@ -227,18 +242,3 @@ def same_centers(
         float(np.abs(one - other).max()) < TOLERANCE * size
         for one, other in zip(found, wanted, strict=True)
     )
-
-
-def covers(region: str, known: NDArray[np.float64], asked: NDArray[np.float64], kind: str) -> None:
-    """Refuse to go on beyond a coarse grid by more than half a cell.
-
-    Raises:
-        ValueError: Saying by how much.
-    """
-    half = 0.5 * float(np.median(np.abs(np.diff(known))))
-    beyond = max(known.min() - asked.min(), asked.max() - known.max())
-    if beyond > half + 1e-4:
-        raise ValueError(
-            f"{region}: the coarse grid does not cover the fine one: its {kind} end {beyond:.2f} "
-            f"degrees inside it, and may by half a coarse cell, {half:.2f}. Cut the fine files"
-        )

@@ -5,15 +5,19 @@ in the west, at the time it is valid for. What cannot be put so is refused, and 
 what the file has.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ansatz.core.errors import require, unknown
+from ansatz.weather.altitudes import ALTITUDES, altitudes
 from ansatz.weather.conversion import in_unit
 from ansatz.weather.coordinates import coordinates, is_north_first
 from ansatz.weather.description import Files, Variable
@@ -27,6 +31,7 @@ TIME = ("time", "valid_time", "Time", "t")
 MEMBER = ("member", "number", "realization", "ensemble")
 LEVEL = ("level", "isobaricInhPa", "plev", "pressure", "pressure_level", "lev")
 LEAD = ("step", "forecast_period", "lead_time")
+SECONDS = {"s": 1, "seconds": 1, "minutes": 60, "h": 3600, "hours": 3600, "days": 86400}
 ACROSS = ("x", "X", "lon", "longitude", "rlon", "west_east", "projection_x_coordinate")
 GRIB = (".grib", ".grib2", ".grb", ".grb2")
 
@@ -58,6 +63,11 @@ class Series:
     lon: Float32 | None
     is_north_first: bool
 
+    @property
+    def places(self) -> tuple[Float32, Float32] | None:
+        """Latitudes and longitudes, if a file says them."""
+        return None if self.lat is None or self.lon is None else (self.lat, self.lon)
+
     def at(self, time: np.datetime64) -> Float32:
         """The fields of a time, shape (members, y, x).
 
@@ -71,15 +81,33 @@ class Series:
                 f"{self.variable.source} has no field at {when(time)}, which the fine fields have; "
                 f"the nearest one is at {when(near)}. Leave the time out of the splits"
             )
-        step = self.steps[time]
+        values, before = self._values(time), self._before(time)
+        if before is not None:
+            values = np.maximum(values - self._values(before), 0)
+        return values
+
+    def _values(self, time: np.datetime64) -> Float32:
+        """The fields as the files have them."""
+        step, variable = self.steps[time], self.variable
         values = step.array.isel(moment=step.place).to_numpy()
-        values = in_unit(values, str(step.array.attrs.get("units", "")), self.variable, step.path)
+        found = variable.unit_in_file or str(step.array.attrs.get("units", ""))
+        values = in_unit(values, found, variable, step.path)
         if not np.isfinite(values).all():
             raise ValueError(
                 f"{step.path.name} holds {self.variable.source} with values that are no numbers at "
                 f"{when(time)}. Fill them, cut the region, or leave the time out of the splits"
             )
         return np.ascontiguousarray(values[:, ::-1] if self.is_north_first else values, np.float32)
+
+    def _before(self, time: np.datetime64) -> np.datetime64 | None:
+        """The time up to which a sum at a time is known too, in the same forecast."""
+        if not self.variable.accumulated:
+            return None
+        starts = {one: start(one, step.lead) for one, step in self.steps.items()}
+        if not any(step.lead for step in self.steps.values()):  # no file tells: one forecast
+            starts = dict.fromkeys(self.steps, time)
+        known = (one for one in self.steps if one < time and starts[one] == starts[time])
+        return max(known, default=None)
 
 
 def read_series(files: Files, variable: Variable, folder: Path) -> Series:
@@ -141,9 +169,11 @@ def opened(path: Path, group: str, keys: Mapping[str, Any]) -> "xr.Dataset":
         ValueError: If it is nothing that xarray opens.
     """
     xarray = require("xarray", "weather", "reading weather data")
+    if path.name == ALTITUDES:
+        return altitudes(path)
     if path.suffix in GRIB:
         require("cfgrib", "grib", "reading GRIB")
-        options = {"filter_by_keys": keys, "indexpath": ""}
+        options = {"filter_by_keys": keys, "indexpath": index_of(path)}
         found: xr.Dataset = xarray.open_dataset(path, engine="cfgrib", backend_kwargs=options)
         return found
     try:
@@ -160,6 +190,21 @@ def opened(path: Path, group: str, keys: Mapping[str, Any]) -> "xr.Dataset":
         if all(sizes.get(dim) == size for dim, size in values.sizes.items())
     }
     return inner.assign_coords(fits)
+
+
+def index_of(path: Path) -> str:
+    """Where cfgrib keeps the index of a file as long as the process lives, in its pattern.
+
+    To look through a file again for each variable would be nearly all the time that HRRR takes.
+    """
+    name = hashlib.sha256(str(path.absolute()).encode()).hexdigest()
+    return f"{index_folder().name}/{name}.{{short_hash}}.idx"
+
+
+@lru_cache(maxsize=1)
+def index_folder() -> "TemporaryDirectory[str]":
+    """A folder that is gone with the process."""
+    return TemporaryDirectory(prefix="ansatz-grib-")
 
 
 def grib_keys(path: Path, variable: Variable) -> dict[str, Any]:
@@ -184,11 +229,24 @@ def steps_of(
     array = in_order(selected(timed(dataset[name]), variable, path), path)
     times = np.atleast_1d(array["moment_time"].to_numpy()).astype("datetime64[ns]")
     lead = next((array[key] for key in LEAD if key in array.coords), None)
-    hours = np.zeros(len(times))
-    if lead is not None and np.issubdtype(lead.dtype, np.timedelta64):
-        hours = np.broadcast_to(lead.to_numpy() / np.timedelta64(1, "h"), times.shape)
+    hours = np.zeros(len(times)) if lead is None else np.broadcast_to(in_hours(lead), times.shape)
     for place, time in enumerate(times):
         yield time, Step(array, place, float(hours[place]), path)
+
+
+def in_hours(lead: "xr.DataArray") -> NDArray[np.float64]:
+    """Lead times in hours; zeros if nobody knows their unit."""
+    values = lead.to_numpy()
+    if not np.issubdtype(values.dtype, np.timedelta64):
+        seconds = SECONDS.get(str(lead.attrs.get("units", "")), 0)
+        values = (values * seconds).astype("timedelta64[s]")
+    found: NDArray[np.float64] = values / np.timedelta64(1, "h")
+    return found
+
+
+def start(time: np.datetime64, lead: float) -> np.datetime64:
+    """When the forecast began that has a lead time, hours, at a time."""
+    return time - np.timedelta64(round(3600 * lead), "s")
 
 
 def timed(array: "xr.DataArray") -> "xr.DataArray":

@@ -18,6 +18,7 @@ from ansatz.weather.dataset import Downscaling, Mini
 from ansatz.weather.mini import Layout
 from ansatz.weather.model.config import MINI, Mean, Residual
 from ansatz.weather.objective import Denoising, FlowMatching, MeanError, ProperScore
+from ansatz.weather.origins import AROME25, HRRR3KM, UK2KM
 from ansatz.weather.predictor import load_downscaler
 from ansatz.weather.request import SUFFIXES, Question, parts
 
@@ -26,15 +27,7 @@ METCOOP = Manifest(
     (RemoteFile("description.toml"), RemoteFile("storm-2015.nc"), RemoteFile("storm-2016.nc")),
     "CC-BY-4.0, Data from The Norwegian Meteorological Institute",
 )
-UK2KM, HRRR3KM, AROME25, CORRDIFF_MINI = (
-    Manifest("", tuple(map(RemoteFile, files)), license)
-    for files, license in (
-        (["uk2km.nc"], "CC-BY-4.0, Crown copyright, Met Office"),
-        (["hrrr3km.nc"], "CC0-1.0, NOAA/NCEP"),
-        (["arome25_nw.nc", "arome25_se.nc"], "Licence Ouverte 2.0, Meteo-France, MeteoNet"),
-        (["hrrr_mini_train.nc", "stats.json"], "NVIDIA"),
-    )
-)
+CORRDIFF_MINI = Manifest("", (RemoteFile("hrrr_mini_train.nc"), RemoteFile("stats.json")), "NVIDIA")
 MEAN_TRAINING = TrainConfig(
     steps=1500,
     batch_size=8,
@@ -65,6 +58,7 @@ def mean_stage(name: str, title: str, data: Dataset) -> Recipe:
         model=Mean(),
         objective=MeanError(),
         request=Question,
+        manner=("members", "seed", "sampler", "steps", "tile"),
         predictor=load_downscaler,
         train=MEAN_TRAINING,
         suffixes=SUFFIXES,
