@@ -78,7 +78,7 @@ def test_the_version_is_that_of_the_distribution(capsys):
             ["predict", NAME, "1", "amplitdue=1", "precision=fp9"],
             [
                 "unknown option 'amplitdue'; did you mean 'amplitude'?",
-                "precision=fp9: must be 'fp64', 'fp32', 'tf32', 'bf16' or 'fp16'",
+                "precision=fp9: must be 'fp64', 'fp32', 'tf32', 'bf16', 'fp16', 'fp8', ",
             ],
         ),
         (["serve", NAME, "prot=1"], ["unknown option 'prot'; did you mean 'port'?"]),

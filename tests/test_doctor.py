@@ -1,12 +1,11 @@
 import json
 import socket
-from typing import get_args
 
 import torch
 
 from ansatz import doctor
 from ansatz.cli import main
-from ansatz.core.recipe import Precision
+from ansatz.core.precision import PRECISIONS
 
 
 def test_it_says_what_each_precision_does_without_a_gpu(capsys, monkeypatch):
@@ -14,7 +13,9 @@ def test_it_says_what_each_precision_does_without_a_gpu(capsys, monkeypatch):
     assert main(["doctor", "--json"]) == 0
     topics = json.loads(capsys.readouterr().out)
     assert "no GPU" in topics["cuda"]
-    assert all(f"cpu {precision}" in topics for precision in get_args(Precision))
+    assert all(f"cpu {precision}" in topics for precision in PRECISIONS)
+    assert topics["cpu nvfp4"].startswith("emulated: weights in 4.5 bits")
+    assert topics["cpu nvfp4-weights"].startswith("storage: weights in 4.5 bits")
     assert "has no TF32" in topics["cpu tf32"]
     assert topics["versions"].startswith("python 3.")
 

@@ -5,14 +5,14 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from typing import get_args
 
 import psutil
 import torch
 
 from ansatz.core.artifacts import machine, versions
 from ansatz.core.places import home
-from ansatz.core.recipe import Precision
+from ansatz.core.precision import PRECISIONS, mode
+from ansatz.engine.precision.applying import device_like, on_device
 from ansatz.server.settings import Settings
 from ansatz.trainer.precision import arithmetic
 
@@ -49,8 +49,13 @@ def devices() -> Iterator[Line]:
     for device in found:
         title = "CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)
         yield str(device), title
-        for precision in get_args(Precision):
-            yield f"{device} {precision}", arithmetic(precision, device).note
+        for precision in PRECISIONS.values():
+            known = device_like(device)
+            if precision.weights is None:
+                note = f"{mode(precision, known)}: {arithmetic(precision.compute, device).note}"
+            else:
+                note = on_device(precision, known)
+            yield f"{device} {precision.name}", note
     if len(found) == 1:
         yield "cuda", "no GPU: torch sees none"
 

@@ -23,7 +23,8 @@ from ansatz.core.artifacts import PROVENANCE, Parent, digest, write_provenance
 from ansatz.core.errors import require
 from ansatz.core.findings import Section
 from ansatz.core.places import raw_folder, run_folder, shipped_folder, store_folder
-from ansatz.core.recipe import Recipe
+from ansatz.core.precision import PRECISIONS
+from ansatz.core.recipe import PredictConfig, Recipe
 from ansatz.engine.batch import Item, predict_all
 from ansatz.engine.cases import (
     asked_cases,
@@ -34,6 +35,7 @@ from ansatz.engine.cases import (
 )
 from ansatz.engine.forward import device_of
 from ansatz.engine.inputs import Word, repair, requests
+from ansatz.engine.precision.applying import compute_of, device_like
 from ansatz.engine.surrogate import Surrogate, surrogate
 from ansatz.hub.origin import raw_parent
 from ansatz.hub.plan import FetchReport
@@ -182,7 +184,7 @@ def predict(
         folder,
         workers=asked.recipe.predict.workers,
         # Other bytes, another arithmetic or another version may give other answers.
-        salt=f"{checkpoint.sha256} {asked.recipe.predict.precision} {made['versions']}",
+        salt=f"{checkpoint.sha256} {arithmetic_asked(asked.recipe.predict)} {made['versions']}",
     )
 
 
@@ -198,8 +200,9 @@ def check(
     Args:
         name: Of the recipe.
         inputs: What to ask about; none takes the test cases of the data.
-        options: Fields of the request; `with` names a solver for the truth about `inputs`, `split`
-            the cases to take; overrides of the data; `checkpoint`, `store`.
+        options: Fields of the request, without inputs those that say how to answer; `with` names a
+            solver for the truth about `inputs`, `split` the cases to take; overrides of the data;
+            `checkpoint`, `store`.
         out: Folder of the report.
 
     Returns:
@@ -218,7 +221,7 @@ def check(
     else:
         store = ready_store(recipe, asked.own.store)
         parents["store"] = store_parent(store)
-        cases = list(stored_cases(recipe, store, asked.own.split, model))
+        cases = list(stored_cases(recipe, store, asked.own.split, model, asked.question))
     sections = [make_section(cases) for make_section in recipe.checks]
     folder = out or run_folder(recipe, "check")
     provenance = write_provenance(folder, recipe, overrides=asked.given, parents=parents)
@@ -261,8 +264,9 @@ def bench(name: str, inputs: Sequence[Word] = (), options: Options | None = None
             `fp32,bf16`. The first is what the others are compared with. `repeats`.
 
     Returns:
-        A row per precision: median and least seconds of encode, forward and decode, and the
-        largest relative difference of an output of the network to the first precision's.
+        A row per precision: median and least seconds of encode, forward and decode, the largest
+        relative difference of an output of the network to the first precision's, what the weights
+        take, and what was done for the precision on this device.
     """
     asked = ask("bench", name, own.BenchOptions(), options)
     recipe, mine = asked.recipe, asked.own
@@ -270,7 +274,7 @@ def bench(name: str, inputs: Sequence[Word] = (), options: Options | None = None
         question = next(iter(requests(recipe, inputs, asked.question).values()))
     else:
         require_inputs(asked)
-        question = first_question(recipe, ready_store(recipe, mine.store))
+        question = first_question(recipe, ready_store(recipe, mine.store), asked.question)
     recipes = {
         p: replace(recipe, predict=replace(recipe.predict, precision=p)) for p in mine.precision
     }
@@ -307,11 +311,17 @@ def loaded(recipe: Recipe, checkpoint: Path | None) -> tuple[Surrogate, Parent]:
     """A model on the device that its recipe asks for, and the checkpoint it came from."""
     folder = shipped_folder(recipe) if checkpoint is None else checkpoint
     device = device_of(recipe.predict)
-    how = arithmetic(recipe.predict.precision, device)
+    precision = PRECISIONS[recipe.predict.precision]
+    how = arithmetic(compute_of(precision, device_like(device)), device)
     model = surrogate(recipe.predictor(folder), recipe.predict, how, device)
     for note in model.notes:
         log.info("%s", note)
     return model, Parent(folder, digest(folder))
+
+
+def arithmetic_asked(config: PredictConfig) -> str:
+    """What numbers depend on beside weights: the precision, and how it is corrected."""
+    return f"{config.precision}{f' rank {config.low_rank}' if config.low_rank else ''}"
 
 
 def network(recipe: Recipe, store: Path, first: Path | None) -> nn.Module:

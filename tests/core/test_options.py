@@ -26,7 +26,7 @@ def test_mistakes_in_question_and_recipe_come_in_one_message(cars):
         choose("predict", cars, PredictOptions(), {"sped": "30", "precision": "fp9"})
     unknown, range_error = str(error.value).splitlines()
     assert "did you mean 'speed'" in unknown
-    assert range_error == "precision=fp9: must be 'fp64', 'fp32', 'tf32', 'bf16' or 'fp16'"
+    assert range_error.startswith("precision=fp9: must be 'fp64', 'fp32', 'tf32', 'bf16', 'fp16', ")
 
 
 def test_training_refuses_what_is_out_of_range(cars):

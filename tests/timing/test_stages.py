@@ -26,12 +26,13 @@ def test_each_model_has_its_times_and_its_error_beside():
     plain, rough = Squarer(), Squarer(1.01)
     models = [
         ("fp32", Surrogate(plain, plain.forward, "fp32: exact")),
-        ("bf16", Surrogate(rough, rough.forward, "bf16: rough")),
+        ("bf16", Surrogate(rough, rough.forward, "bf16: rough", weight_bytes=2_000_000)),
     ]
     rows = compare(models, [1.0, 2.0], CPU, repeats=2)
     assert [row["precision"] for row in rows] == ["fp32", "bf16"]
     assert [row["relative_difference"] for row in rows] == [0.0, pytest.approx(0.01, rel=1e-4)]
     assert rows[1]["arithmetic"] == "bf16: rough"
+    assert [row["weight_megabytes"] for row in rows] == [0.0, 2.0]
     for row in rows:
         for stage in ("encode", "forward", "decode"):
             assert 0 <= row[f"{stage}_least"] <= row[f"{stage}_median"]

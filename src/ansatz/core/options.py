@@ -16,7 +16,8 @@ from typing import Annotated, Generic, TypeVar, get_type_hints
 from annotated_types import Ge, MinLen
 
 from ansatz.core.overrides import Leaf, is_plain, leaves, rebuild, settle
-from ansatz.core.recipe import Precision, Recipe, Split
+from ansatz.core.precision import PrecisionName
+from ansatz.core.recipe import Recipe, Split
 
 Own = TypeVar("Own")
 REQUEST = "request"
@@ -181,5 +182,5 @@ class BenchOptions:
 
     checkpoint: Path | None = None
     store: Path | None = None
-    precision: Annotated[tuple[Precision, ...], MinLen(1)] = ("fp32", "bf16")
+    precision: Annotated[tuple[PrecisionName, ...], MinLen(1)] = ("fp32", "bf16")
     repeats: Annotated[int, Ge(1)] = 5

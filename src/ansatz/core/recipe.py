@@ -21,6 +21,7 @@ from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
 from ansatz.core.findings import Case, Section
+from ansatz.core.precision import Compute, PrecisionName
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, NDArray[Any]]
 Split = Literal["train", "validation", "test"]
 OptimizerName = Literal["adamw", "muon", "soap", "ssbroyden"]
-Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16"]
 
 
 # ------------------------------------------------------------------------------------- data
@@ -248,7 +248,7 @@ class TrainConfig:
     clip_norm: Annotated[float, Ge(0)] = 1.0
     ema_decay: Annotated[float, Ge(0), Lt(1)] = 0.0
     accumulate: Annotated[int, Ge(1)] = 1
-    precision: Precision = "fp32"
+    precision: Compute = "fp32"
     compile: bool = False
     cuda_graphs: bool = False
     cuda_graph_warmup: Annotated[int, Ge(1)] = 20
@@ -267,13 +267,17 @@ class PredictConfig:
 
     Attributes:
         device: `auto` takes a GPU if there is one.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Narrow formats (fp8, int8, nvfp4, mxfp8, mxfp4)
+            round the weights and inputs of linear layers and convolutions, with `-weights` the
+            weights alone; all else is in bf16.
+        low_rank: Rank of a correction in bf16 of weights that are rounded to 4 bits; 0 makes none.
         compile: Compile the forward pass with torch.compile.
         workers: Requests that are read and written at the same time.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Precision = "fp32"
+    precision: PrecisionName = "fp32"
+    low_rank: Annotated[int, Ge(0)] = 0
     compile: bool = False
     workers: Annotated[int, Ge(1)] = 2
 
@@ -357,6 +361,8 @@ class Recipe:
         objective: What training minimizes.
         request: What one asks: a frozen dataclass whose fields are options of `predict`; the first
             one is what the command line takes as a word: a file, or a text.
+        manner: Fields of the request that say how to answer and not what is asked: the cases of the
+            data, which bring their questions, are asked in the manner that the user wants.
         predictor: From the folder of a checkpoint to a predictor.
         train: How training goes.
         predict: How answers are computed.
@@ -395,6 +401,7 @@ class Recipe:
     predictor: Callable[[Path], Predictor[Any, Any, Any]]
     train: TrainConfig = field(default_factory=TrainConfig)
     predict: PredictConfig = field(default_factory=PredictConfig)
+    manner: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     parts: Callable[[Any], Iterable[tuple[str, Any]]] | None = None
     begin: "Callable[[ModelConfig, Path, Path | None], nn.Module] | None" = None

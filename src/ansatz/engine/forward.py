@@ -54,7 +54,12 @@ def device_of(config: PredictConfig) -> torch.device:
 
 
 def engine(
-    forward: Forward, config: PredictConfig, arithmetic: Arithmetic, device: torch.device
+    forward: Forward,
+    config: PredictConfig,
+    arithmetic: Arithmetic,
+    device: torch.device,
+    *,
+    note: str | None = None,
 ) -> tuple[Forward, tuple[str, ...]]:
     """A forward pass as configured.
 
@@ -63,13 +68,14 @@ def engine(
         config: Precision and compilation.
         arithmetic: What the precision is on the device.
         device: Where the network is.
+        note: What the precision really is, if more was done for it than arithmetic.
 
     Returns:
         The forward pass, from and to tensors on the host, and what was really done.
     """
     notes = []
     if config.precision != "fp32":
-        notes.append(arithmetic.note)
+        notes.append(note or arithmetic.note)
     # In float32 too: PyTorch lets convolutions round to TF32 unless it is told not to.
     forward = rounded(forward, arithmetic, device)
     if config.compile:

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ansatz.core.recipe import Precision, Predictor
+from ansatz.core.precision import PrecisionName
+from ansatz.core.recipe import Predictor
 from ansatz.engine.surrogate import Surrogate
 from ansatz.timing.clock import Timing, timed
 
@@ -15,7 +16,7 @@ Row = dict[str, float | str]
 
 
 def compare(
-    models: Iterable[tuple[Precision, Surrogate]],
+    models: Iterable[tuple[PrecisionName, Surrogate]],
     request: object,
     device: torch.device,
     repeats: int,
@@ -29,8 +30,9 @@ def compare(
         repeats: How often each stage is timed.
 
     Returns:
-        A row per model: median and least seconds of each stage, and the largest relative
-        difference of an output of the network to the first model's.
+        A row per model: median and least seconds of each stage, the largest relative difference
+        of an output of the network to the first model's, megabytes of its weights, how layers in
+        narrow formats compute, and what was done for the precision.
     """
     rows: list[Row] = []
     exact: Tensors = {}
@@ -41,7 +43,15 @@ def compare(
         for stage, time in times.items():
             row |= {f"{stage}_median": time.median, f"{stage}_least": time.least, "unit": time.unit}
         difference = relative_difference(outputs, exact)
-        rows.append(row | {"relative_difference": difference, "arithmetic": model.arithmetic})
+        rows.append(
+            row
+            | {
+                "relative_difference": difference,
+                "weight_megabytes": model.weight_bytes / 1e6,
+                "mode": model.mode,
+                "arithmetic": model.arithmetic,
+            }
+        )
     return rows
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ansatz.core.recipe import Loss, Objective, Precision
+from ansatz.core.precision import Compute
+from ansatz.core.recipe import Loss, Objective
 from ansatz.trainer.products import float32_products
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -100,7 +101,7 @@ class Arithmetic:
         return float32_products() if self.device.type == "cpu" else "highest"
 
 
-def arithmetic(precision: Precision, device: torch.device) -> Arithmetic:
+def arithmetic(precision: Compute, device: torch.device) -> Arithmetic:
     """Settle what a precision is on a device.
 
     Args:
@@ -136,7 +137,7 @@ def _tf32_note(device: torch.device, capable: bool) -> str:
     return f"tf32: this device ({device.type}) has no TF32, so it computes in full float32"
 
 
-def _autocast_note(precision: Precision, device: torch.device) -> str:
+def _autocast_note(precision: Compute, device: torch.device) -> str:
     if device.type == "cuda":
         native = precision == "fp16" or torch.cuda.is_bf16_supported(including_emulation=False)
         how = "products on the device's own units" if native else "emulated by the device, slowly"

@@ -1,0 +1,1 @@
+"""Narrow formats: rounding, layers that are stored in them, and which layers stay as they are."""
