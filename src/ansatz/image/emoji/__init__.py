@@ -1,0 +1,1 @@
+"""Captioned emoji in four styles, with names in four languages."""
