@@ -251,7 +251,8 @@ def serve(name: str, options: Options | None = None) -> None:
 
     model, checkpoint = loaded(asked.recipe, asked.own.checkpoint)
     version = importlib.metadata.version("ansatz-ai")
-    serve_forever(recipe_service(asked.recipe, model, checkpoint, version), asked.own.server)
+    service = recipe_service(asked.recipe, model, checkpoint, version, model.arithmetic)
+    serve_forever(service, asked.own.server)
 
 
 def bench(name: str, inputs: Sequence[Word] = (), options: Options | None = None) -> list[Row]:

@@ -82,6 +82,19 @@ def test_a_large_answer_is_streamed_with_its_length(http):
     np.testing.assert_array_equal(read_npz(data)["result.values"], 2 * values)
 
 
+def test_an_answer_says_what_it_was_computed_in():
+    said = "nvfp4: emulated on this device"
+    service = scaling_service(arithmetic=said)
+    with running(service) as url, httpx.Client(base_url=url) as http:
+        reply = http.post(ROUTE, data={"values": "[1]"})
+        assert reply.headers["Ansatz-Arithmetic"] == said
+        assert http.get("/v1/metadata").json()["arithmetic"] == said
+    with running(scaling_service()) as url, httpx.Client(base_url=url) as http:
+        other = http.post(ROUTE, data={"values": "[1]"})
+        assert "Ansatz-Arithmetic" not in other.headers
+        assert other.headers["ETag"] != reply.headers["ETag"]
+
+
 def test_a_dialect_has_its_own_words_on_its_own_route(http):
     reply = http.post("/v1/infer", data={"value": "21", "times": "2"})
 

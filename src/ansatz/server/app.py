@@ -26,6 +26,7 @@ from ansatz.server.settings import Settings, read_keys
 from ansatz.server.streaming import Begun, begun, streamed
 
 log = logging.getLogger("ansatz.server")
+ARITHMETIC = "Ansatz-Arithmetic"  # header of answers
 Endpoint = Callable[[Request], Coroutine[None, None, Response]]
 
 
@@ -118,8 +119,12 @@ async def _answer(desk: Desk, dialect: Dialect, request: Request) -> Response:
         log.error("request %s failed", request.scope["request_id"], exc_info=answered)
         return unforeseen(request, answered)
     if isinstance(answered, Begun):
-        return streamed(request, answered)
-    return response(answered.packed, answered.tag)
+        found: Response = streamed(request, answered)
+    else:
+        found = response(answered.packed, answered.tag)
+    if desk.service.arithmetic:
+        found.headers[ARITHMETIC] = desk.service.arithmetic
+    return found
 
 
 async def _answered(desk: Desk, dialect: Dialect, form: Form) -> Reply | Begun:

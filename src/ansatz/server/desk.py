@@ -203,7 +203,8 @@ class Desk:
 
     def _tag(self, form: Form) -> str:
         total = hashlib.sha256()
-        words = (self.service.name, self.service.version, *self.service.assets, form.path)
+        about = (self.service.name, self.service.version, self.service.arithmetic)
+        words = (*about, *self.service.assets, form.path)
         for text in (
             *words,
             form.accept,

@@ -84,6 +84,7 @@ def metadata(service: Service) -> dict[str, object]:
         "version": service.version,
         "selectedModelProfileId": "",
         "title": service.title,
+        "arithmetic": service.arithmetic,
         "card": service.card,
         "dialects": {dialect.name: list(dialect.routes) for dialect in service.dialects},
     }

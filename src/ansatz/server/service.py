@@ -52,6 +52,8 @@ class Service:
         config: The resolved recipe as text, YAML or JSON.
         license: Of the model.
         assets: What the model consists of, as `FILE sha256:HEX`.
+        arithmetic: What it computes in, and how that is done on its device; in every answer's
+            header `Ansatz-Arithmetic` too.
         self_test: Raises if the model does not give its stored answer; until it has returned,
             the server is not ready. None skips it.
         forward_many: Evaluates the tensors of several requests at once, in order. None runs
@@ -70,6 +72,7 @@ class Service:
     config: str = ""
     license: License = field(default_factory=License)
     assets: tuple[str, ...] = ()
+    arithmetic: str = ""
     self_test: Callable[[], None] | None = None
     forward_many: Callable[[list[Tensors]], list[Tensors]] | None = None
     cost: Callable[[Tensors], float] = unit_cost
@@ -84,7 +87,11 @@ class Service:
 
 
 def recipe_service(
-    recipe: Recipe, predictor: Predictor[Any, Any, Any], checkpoint: Parent, version: str
+    recipe: Recipe,
+    predictor: Predictor[Any, Any, Any],
+    checkpoint: Parent,
+    version: str,
+    arithmetic: str = "",
 ) -> Service:
     """The service of a recipe with a checkpoint.
 
@@ -94,6 +101,7 @@ def recipe_service(
         checkpoint: Its folder, with its digest. `README.md` in it is the model card, and `LICENSE`,
             whose first line is a name, the license.
         version: Of the release.
+        arithmetic: What the predictor computes in.
 
     Returns:
         The service.
@@ -114,6 +122,7 @@ def recipe_service(
         license=License(terms.partition("\n")[0].strip(), terms),
         config=json.dumps(recipe, default=plain, indent=1),
         assets=(f"{folder.name} sha256:{checkpoint.sha256}",),
+        arithmetic=arithmetic,
         self_test=partial(test, predictor, folder) if test is not None else None,
         forward_many=stacking.together(predictor.forward) if stacking else None,
         cost=stacking.cost if stacking else unit_cost,
