@@ -114,10 +114,16 @@ MINI_PAIR = (
         CORRDIFF_MINI, layout=Layout(outputs=("10u", "10v"), invariants=("elev_mean", "lsm_mean"))
     ),
 )
-metcoop_mean, metcoop = (partial(make, *METCOOP_PAIR) for make in (mean_stage, residual_stage))
+metcoop_mean = partial(mean_stage, *METCOOP_PAIR)
 uk2km_mean, uk2km = (partial(make, *UK2KM_PAIR) for make in (mean_stage, residual_stage))
 hrrr3km_mean, hrrr3km = (partial(make, *HRRR3KM_PAIR) for make in (mean_stage, residual_stage))
 arome25_mean, arome25 = (partial(make, *AROME25_PAIR) for make in (mean_stage, residual_stage))
+
+
+def metcoop() -> Recipe:
+    """The pair that ships, with its data."""
+    shipped = "ansatz.weather/embedded/checkpoints/metcoop"
+    return replace(residual_stage(*METCOOP_PAIR), shipped=shipped)
 
 
 def mini_mean() -> Recipe:

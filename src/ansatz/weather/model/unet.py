@@ -17,10 +17,11 @@ from typing import TypeVar
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, dropout, interpolate, silu
+from torch.nn.functional import avg_pool2d, interpolate, silu
 from torch.nn.functional import scaled_dot_product_attention as attend
 
 from ansatz.weather.model.config import Shape
+from ansatz.weather.model.layers import dropped, normalized
 from ansatz.weather.model.position import make_position
 
 HALF_POWER = math.sqrt(0.5)
@@ -73,7 +74,7 @@ class UNet(nn.Module):
         told = self._told(x, noise)
         x = self.position(x, place)
         if x.device.type == "cpu":
-            # A tenth less time for training in fp32, a sixth less for evaluating in bf16. On a GPU
+            # 10 % less time for training in fp32, 17 % less for evaluating in bf16. On a GPU
             # torch's group norm would change the layout back and forth.
             x = x.contiguous(memory_format=torch.channels_last)
         x = self.first(x)
@@ -85,7 +86,7 @@ class UNet(nn.Module):
             if block.joins:
                 x = torch.cat([x, skips.pop()], 1)
             x = block(x, told)
-        out: Tensor = self.last(silu(self.norm(x)))
+        out: Tensor = self.last(silu(normalized(self.norm, x)))
         return out
 
     def _told(self, x: Tensor, noise: Tensor | None) -> Tensor:
@@ -136,9 +137,9 @@ class Block(nn.Module):
         self, x: Float[Tensor, "b c h w"], told: Float[Tensor, "b e"]
     ) -> Float[Tensor, "b o g v"]:
         """Evaluate the block, on features and the embedding of the noise."""
-        h = self.conv1(self._resampled(silu(self.norm1(x))))
-        h = silu(self.norm2(h + self.shift(told)[:, :, None, None]))
-        h = self.conv2(dropout(h, self.dropout, self.training))
+        h = self.conv1(self._resampled(silu(normalized(self.norm1, x))))
+        h = silu(normalized(self.norm2, h + self.shift(told)[:, :, None, None]))
+        h = self.conv2(dropped(h, self.dropout, training=self.training))
         out: Tensor = (self._skipped(x) + h) * HALF_POWER
         return out if self.attention is None else (out + self.attention(out)) * HALF_POWER
 
@@ -168,7 +169,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """What attention adds to the features."""
-        tokens = self.queries_keys_values(self.norm(x)).flatten(2).transpose(1, 2)
+        tokens = self.queries_keys_values(normalized(self.norm, x)).flatten(2).transpose(1, 2)
         query, key, value = (part[:, None] for part in tokens.chunk(3, -1))
         seen = attend(query, key, value)[:, 0].transpose(1, 2)
         added: Tensor = self.project(seen.reshape(x.shape))
