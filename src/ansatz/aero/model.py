@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ansatz.aero.cloud import LOCAL_FEATURES
+from ansatz.engine.precision.roles import playing
 
 HARMONICS = 4  # of the Fourier features of a position
 POINT_FEATURES = 3 + 3 + 3 + 2 + 6 * HARMONICS + LOCAL_FEATURES
@@ -132,7 +133,7 @@ class Block(nn.Module):
         self.assign = nn.Linear(width, heads * slices)
         self.value = nn.Linear(width, width)
         self.mix = nn.Linear(self.depth, 3 * self.depth, bias=False)
-        self.merge = nn.Linear(width, width)
+        self.merge = playing("read", nn.Linear(width, width))
         self.point = nn.Sequential(
             nn.LayerNorm(width),
             nn.Linear(width, config.expansion * width),
@@ -193,11 +194,11 @@ class DominoNet(nn.Module):
     def __init__(self, config: Domino) -> None:
         super().__init__()
         width = config.width
-        self.embed_surface = embedding(POINT_FEATURES, width)
-        self.embed_volume = embedding(VOLUME_FEATURES, width)
+        self.embed_surface = playing("first", embedding(POINT_FEATURES, width))
+        self.embed_volume = playing("first", embedding(VOLUME_FEATURES, width))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        self.surface_head = head(width, SURFACE_OUTPUTS)
-        self.volume_head = head(width, VOLUME_OUTPUTS)
+        self.surface_head = playing("last", head(width, SURFACE_OUTPUTS))
+        self.volume_head = playing("last", head(width, VOLUME_OUTPUTS))
 
     def encode(
         self, anchors: Float[Tensor, "b m f"], weights: Float[Tensor, "b m"]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, silu
 from torch.nn.functional import scaled_dot_product_attention as attend
 
+from ansatz.engine.precision.roles import playing
 from ansatz.weather.model.config import Shape
 from ansatz.weather.model.layers import dropped, normalized
 from ansatz.weather.model.position import make_position
@@ -45,7 +46,9 @@ class UNet(nn.Module):
         super().__init__()
         self.shape = shape
         self.position = make_position(shape)
-        self.embedding = NoiseEmbedding(shape.width) if shape.embedding == "noise" else None
+        self.embedding = None
+        if shape.embedding == "noise":
+            self.embedding = playing("modulation", NoiseEmbedding(shape.width))
         self.first = conv(num_inputs + self.position.num_channels, shape.width, 3)
         self.encoder, skips = _encoder(shape)
         self.decoder = _decoder(shape, skips)
@@ -126,7 +129,7 @@ class Block(nn.Module):
         super().__init__()
         self.resample, self.dropout, self.joins = resample, shape.dropout, joins
         self.norm1, self.conv1 = norm(num_inputs), conv(num_inputs, num_outputs, 3)
-        self.shift = linear(4 * shape.width, num_outputs)
+        self.shift = playing("modulation", linear(4 * shape.width, num_outputs))
         self.norm2 = norm(num_outputs)
         self.conv2 = conv(num_outputs, num_outputs, 3, gain=SMALL_WEIGHT)
         needs_skip = num_inputs != num_outputs or resample
