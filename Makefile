@@ -14,6 +14,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: install
+	$(BIN)/ansatz check weather/metcoop members=2 steps=5 --out runs/demo/weather || test $$? = 1
 	$(BIN)/ansatz check aero/cars --out runs/demo || test $$? = 1
 
 test: install

@@ -76,6 +76,15 @@ def test_what_else_is_in_a_batch_does_not_matter(layer, convolution, name):
         torch.testing.assert_close(module(loud)[0], module(x)[0], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ROUNDED)
+@pytest.mark.parametrize("mode", ["emulated", "native"])
+def test_nothing_in_is_nothing_out(layer, name, mode):
+    if mode == "native" and name != "int8":
+        pytest.skip("no such product on a processor")
+    found = QuantizedLinear(layer, PRECISIONS[name], mode)(inputs(0, 96))
+    assert found.shape == (0, 48)
+
+
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_storage_rounds_weights_alone(layer, convolution, name):
     precision = PRECISIONS[name]

@@ -119,7 +119,7 @@ def _reach(form: Format) -> float:
 
 def cut(x: Shaped[Tensor, "*rows columns"], size: int) -> Shaped[Tensor, "*rows parts size"]:
     """The last axis in parts of one size."""
-    return x.reshape(*x.shape[:-1], -1, size)
+    return x.reshape(*x.shape[:-1], x.shape[-1] // size, size)
 
 
 def magnitude(x: Tensor, scale: str) -> Tensor:
