@@ -194,11 +194,11 @@ class DominoNet(nn.Module):
     def __init__(self, config: Domino) -> None:
         super().__init__()
         width = config.width
-        self.embed_surface = playing("first", embedding(POINT_FEATURES, width))
-        self.embed_volume = playing("first", embedding(VOLUME_FEATURES, width))
+        self.embed_surface = embedding(POINT_FEATURES, width)
+        self.embed_volume = embedding(VOLUME_FEATURES, width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        self.surface_head = playing("last", head(width, SURFACE_OUTPUTS))
-        self.volume_head = playing("last", head(width, VOLUME_OUTPUTS))
+        self.surface_head = head(width, SURFACE_OUTPUTS)
+        self.volume_head = head(width, VOLUME_OUTPUTS)
 
     def encode(
         self, anchors: Float[Tensor, "b m f"], weights: Float[Tensor, "b m"]
@@ -252,14 +252,14 @@ class DominoNet(nn.Module):
 
 def embedding(inputs: int, width: int) -> nn.Sequential:
     """Features of a point to the trunk's width."""
-    return nn.Sequential(nn.Linear(inputs, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+    first = playing("first", nn.Linear(inputs, 2 * width))
+    return nn.Sequential(first, nn.GELU(), nn.Linear(2 * width, width))
 
 
 def head(width: int, outputs: int) -> nn.Sequential:
     """The trunk's width to outputs."""
-    return nn.Sequential(
-        nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, outputs)
-    )
+    last = playing("last", nn.Linear(width, outputs))
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), last)
 
 
 def point_features(
