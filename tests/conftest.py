@@ -6,12 +6,15 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 
 from ansatz.cli import main
 
 # A busy machine is no fault of the code: no example has to be done within 200 ms.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+# Processes of a test run share the cores: with several threads each, they wait for one another.
+torch.set_num_threads(1)
 SIXTH = Path(__file__).parent / "sixth"
 
 
